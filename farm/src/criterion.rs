@@ -1,0 +1,5 @@
+//! (being written)
+
+/// A metric and a bound.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Criterion {}

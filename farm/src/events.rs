@@ -1,0 +1,200 @@
+//! The one stream of news: reporters and the ledger see nothing else.
+
+use crate::{Availability, Judgement, TargetId, TargetInfo, job::*, metrics::Summary};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::{sync::Arc, time::Duration};
+use tokio::sync::mpsc;
+
+/// Which scenario: a feature file, the line of the scenario (of the example row in an outline) and its name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ScenarioId {
+    /// Path of the feature file, as given.
+    pub path: String,
+    /// Line of the scenario, or of the row of examples that it was made from; from 1.
+    pub line: usize,
+    /// Name of the feature.
+    pub feature: String,
+    /// Name of the scenario, placeholders filled in.
+    pub name: String,
+}
+
+/// A criterion that was judged.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CriterionReport {
+    /// The job whose evidence was judged.
+    pub job: JobId,
+    /// Where that job ran.
+    pub target: TargetId,
+    /// The criterion in words: `mean absolute error <= 0.05`.
+    pub criterion: String,
+    /// What was measured, in words, with unit and interval.
+    pub measured: String,
+    /// The same as a number, where it is one.
+    pub value: Option<f64>,
+    /// The judgement.
+    pub judgement: Judgement,
+}
+
+/// How a step ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepReport {
+    /// `Given`, `When`, `Then`, `And`, `But`, as written.
+    pub keyword: String,
+    /// The step's text.
+    pub text: String,
+    /// Line in the feature file, from 1.
+    pub line: usize,
+    /// How it ended; `None`: not reached, because an earlier step did not pass.
+    pub judgement: Option<Judgement>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FarmEvent {
+    /// A run begins; what follows was planned and found sound.
+    RunStarted {
+        /// Names the run: its start in UTC and a random tail.
+        run: String,
+        /// tinyfarm's version.
+        version: String,
+        /// The command's words.
+        command: Vec<String>,
+        /// How many scenarios there are to run.
+        scenarios: usize,
+    },
+    /// A target the run may use, and whether it can.
+    TargetSeen {
+        /// What it is.
+        info: TargetInfo,
+        /// Whether it can be used.
+        availability: Availability,
+    },
+    /// A target builds its runner or image.
+    Preparing {
+        /// Which target.
+        target: TargetId,
+    },
+    /// It has, or failed to.
+    Prepared {
+        /// Which target.
+        target: TargetId,
+        /// How long it took.
+        took: Duration,
+        /// Why not.
+        error: Option<String>,
+    },
+    /// A scenario begins.
+    ScenarioStarted {
+        /// Which.
+        scenario: ScenarioId,
+        /// Its tags and those it inherits, without `@`.
+        tags: Vec<String>,
+    },
+    /// A job waits for its target.
+    JobQueued {
+        /// Its number.
+        job: JobId,
+        /// Model by name.
+        model: String,
+        /// Dataset by name.
+        dataset: String,
+        /// Its target.
+        target: TargetId,
+        /// How many samples.
+        samples: usize,
+    },
+    /// An attempt has its target.
+    AttemptStarted {
+        /// Its job.
+        job: JobId,
+        /// From 1.
+        attempt: u32,
+    },
+    /// Inferences are back.
+    JobProgress {
+        /// Which job.
+        job: JobId,
+        /// How many so far.
+        done: usize,
+    },
+    /// An attempt ended.
+    AttemptFinished {
+        /// Its job.
+        job: JobId,
+        /// How.
+        report: AttemptReport,
+    },
+    /// A job ended.
+    JobFinished {
+        /// How; the evidence is inside.
+        report: Arc<JobReport>,
+        /// The figures drawn from its evidence; `None` where none came back.
+        summary: Option<Arc<Summary>>,
+    },
+    /// A scenario uses a job's evidence. One job may serve several scenarios.
+    JobUsed {
+        /// The scenario.
+        scenario: ScenarioId,
+        /// The job.
+        job: JobId,
+    },
+    /// A criterion was judged.
+    CriterionJudged {
+        /// For which scenario.
+        scenario: ScenarioId,
+        /// How.
+        report: CriterionReport,
+    },
+    /// A step ended, or was not reached.
+    StepFinished {
+        /// Its scenario.
+        scenario: ScenarioId,
+        /// How.
+        report: StepReport,
+    },
+    /// A scenario ended.
+    ScenarioFinished {
+        /// Which.
+        scenario: ScenarioId,
+        /// Its one verdict.
+        judgement: Judgement,
+        /// How long it took.
+        took: Duration,
+    },
+    /// The run ended. The last event.
+    RunFinished {
+        /// Whether someone interrupted it.
+        interrupted: bool,
+        /// How long it took.
+        took: Duration,
+    },
+}
+
+/// An event and when it happened.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stamped {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub event: FarmEvent,
+}
+
+/// Where news goes in. Cheap to clone; sending never waits and never fails: with no reader left, news is dropped.
+#[derive(Debug, Clone)]
+pub struct EventSink(mpsc::UnboundedSender<Stamped>);
+
+impl EventSink {
+    /// A sink and the end from which its events are read.
+    pub fn channel() -> (Self, mpsc::UnboundedReceiver<Stamped>) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        (Self(sender), receiver)
+    }
+
+    /// Tells `event`, stamped with the time now.
+    pub fn send(&self, event: FarmEvent) {
+        let _ = self.0.send(Stamped { at: Timestamp::now(), event });
+    }
+}

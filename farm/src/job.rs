@@ -1,0 +1,110 @@
+//! A job: one model over one dataset on one target. It has attempts; only infra leads to another.
+
+use crate::{Dataset, Digest, Evidence, Judgement, Model, TargetId, Verdict, target::Fault};
+use serde::{Deserialize, Serialize};
+use std::{fmt, sync::Arc, time::Duration};
+
+/// A job's number within its run, from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct JobId(pub u64);
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "job {}", self.0)
+    }
+}
+
+/// How long each phase of an attempt may take. Every attempt has this budget anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Timeouts {
+    /// Take the target, load, shake hands.
+    pub open: Duration,
+    /// All inferences of the job.
+    pub infer: Duration,
+    /// Give the target back.
+    pub close: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { open: Duration::from_secs(30), infer: Duration::from_secs(300), close: Duration::from_secs(10) }
+    }
+}
+
+/// What to run, and how.
+#[derive(Debug, Clone)]
+pub struct JobSpec {
+    /// The model; its flatbuffer has been verified.
+    pub model: Arc<Model>,
+    /// The dataset; it has been checked against the model.
+    pub dataset: Arc<Dataset>,
+    /// Where.
+    pub target: TargetId,
+    /// No more of the target's tensor arena may be used than this, bytes; `None`: all there is.
+    pub arena_limit: Option<u64>,
+    /// Time budget of each attempt.
+    pub timeouts: Timeouts,
+    /// How many more attempts infra may cost.
+    pub retries: u32,
+}
+
+/// Two specs with equal keys ask for the same evidence, so one job serves both.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct JobKey {
+    model: Digest,
+    dataset: Digest,
+    target: TargetId,
+    arena_limit: Option<u64>,
+    timeouts: Timeouts,
+    retries: u32,
+}
+
+impl JobSpec {
+    /// What makes this job the same as another.
+    pub fn key(&self) -> JobKey {
+        JobKey {
+            model: self.model.digest(),
+            dataset: self.dataset.digest(),
+            target: self.target.clone(),
+            arena_limit: self.arena_limit,
+            timeouts: self.timeouts,
+            retries: self.retries,
+        }
+    }
+}
+
+/// How one attempt ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttemptReport {
+    /// From 1.
+    pub number: u32,
+    /// Pass: evidence came back. It says nothing yet of criteria.
+    pub verdict: Verdict,
+    /// Why, where it is no pass.
+    pub reason: String,
+    /// From taking the target to giving it back.
+    pub took: Duration,
+}
+
+/// How a job ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobReport {
+    /// Its number.
+    pub id: JobId,
+    /// Model by name.
+    pub model: String,
+    /// Dataset by name.
+    pub dataset: String,
+    /// Where it ran, or would have.
+    pub target: TargetId,
+    /// Pass if evidence came back, which criteria may then judge; else why none did.
+    pub judgement: Judgement,
+    /// The fault behind a fail.
+    pub fault: Option<Fault>,
+    /// Every attempt, in order; none where it was blocked before the first.
+    pub attempts: Vec<AttemptReport>,
+    /// What came back; `Some` exactly when the judgement is a pass.
+    pub evidence: Option<Arc<Evidence>>,
+    /// What runner and tool wrote in the last attempt; there even where no evidence is.
+    pub log: String,
+}

@@ -1,0 +1,5 @@
+//! (being written)
+
+/// Models and datasets by name.
+#[derive(Debug, Default)]
+pub struct Library {}

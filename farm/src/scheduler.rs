@@ -1,0 +1,5 @@
+//! (being written)
+
+/// Which job runs where and when.
+#[derive(Debug)]
+pub struct Scheduler {}
