@@ -31,6 +31,8 @@ pub mod quantity;
 pub mod scheduler;
 pub mod suggest;
 pub mod target;
+#[cfg(test)]
+mod testing;
 pub mod verdict;
 
 pub use clock::Clock;

@@ -152,8 +152,23 @@ pub trait Session: Send {
     /// Text the runner and its tool have written so far (TFLM's messages, the emulator's standard error).
     fn log(&self) -> String;
 
+    /// How far it has come. Asked after `infer` was dropped because its time was up, it tells a runner that hangs from
+    /// a link that does not carry.
+    fn standing(&self) -> Standing;
+
     /// Ends the session and releases the target. Must return within the job's close timeout, by force if need be.
     async fn close(self: Box<Self>);
+}
+
+/// How far a session has come, and what its link holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Standing {
+    /// Inferences that came back in the last `infer`.
+    pub done: u64,
+    /// The reply that began and did not end: bytes there are, and bytes it should have.
+    pub partial: Option<(u64, u64)>,
+    /// Bytes since the handshake that belonged to no reply.
+    pub garbage: u64,
 }
 
 /// Why a target could not do its part; the variant decides the verdict.

@@ -1,1 +1,25 @@
-//! (being written)
+//! The runner: its protocol, its ports, and how it is built for a target. The C++ is in `runner/`.
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | [`protocol`] | frames and what is in them; `PROTOCOL.md` is the page |
+//! | [`model_image`] | the model as data beside the firmware |
+//! | [`port`] | what differs from target to target |
+//! | [`tflm`] | where TFLM's source is |
+//! | [`build`] | the runner, built for a port, into a content-addressed cache |
+//! | [`session`] | a target taken by one job |
+//! | [`testing`] | a runner that is played, well or badly |
+
+pub mod build;
+pub mod model_image;
+pub mod port;
+pub mod protocol;
+pub mod session;
+pub mod testing;
+pub mod tflm;
+
+pub use build::{BuildError, Builder, Firmware, HostRunner, Progress, compiler_available};
+pub use model_image::ModelImage;
+pub use port::{Port, PortError, port, ports};
+pub use session::{Bench, ExpectedRunner, Load, RunnerSession};
+pub use tflm::{TflmError, TflmSource, tfmicro_dir};

@@ -1,1 +1,40 @@
-//! (being written)
+//! What tinyfarm tells people and machines. Every reporter consumes the farm's one stream of events and nothing else;
+//! [`collect`] hands each event to all of them, and a reporter that fails stops neither the run nor the others.
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | [`reporter`] | the contract of a reporter, and how one fails |
+//! | [`collect`](mod@collect) | the loop that hands events out, and what it ends with |
+//! | [`options`] | which reporters a run wants |
+//! | [`folder`] | the report folder: files that are whole at every moment |
+//! | [`tally`] | scenarios counted by verdict |
+//! | [`console`] | for people: live on a terminal, plain lines elsewhere |
+//! | [`lines`] | for programs on the other end of a pipe: each event as a line of JSON |
+//! | [`junit`] | `junit.xml`, for CI |
+//! | [`json`] | `report.json` and `evidence.jsonl`, with a published schema |
+//! | [`text`] | numbers and untrusted text as people read them |
+
+pub mod collect;
+pub mod console;
+pub mod folder;
+pub mod json;
+pub mod junit;
+pub mod lines;
+pub mod options;
+pub mod reporter;
+pub mod tally;
+pub mod text;
+
+mod describe;
+mod figures;
+mod gather;
+
+#[cfg(test)]
+mod script;
+
+pub use collect::{ReportFailure, ReportOutcome, collect};
+pub use console::{Console, Screen};
+pub use folder::ReportFolder;
+pub use options::{Format, ReportOptions, UnknownFormat, reporters};
+pub use reporter::{ReportError, Reporter};
+pub use tally::Tally;

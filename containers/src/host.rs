@@ -1,0 +1,165 @@
+//! The target `host`: the runner as a child process of the farm. It stands in where no engine is to be had, isolates
+//! nothing, and is never called a container.
+
+use crate::{options::ContainerOptions, program::Source};
+use async_trait::async_trait;
+use command_fds::{CommandFdExt, FdMapping};
+use farm::{Availability, Clock, Fault, JobSpec, Session, Slots, Stage, Target, TargetError, TargetInfo};
+use firmware::{Bench, Load, RunnerSession, protocol::Hello, session::faults::signal_name};
+use rustix::process::{Signal, set_parent_process_death_signal};
+use std::{
+    io,
+    os::{
+        fd::OwnedFd,
+        unix::process::{CommandExt, ExitStatusExt},
+    },
+    path::Path,
+    process::{ExitStatus, Stdio},
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
+use tokio::{
+    net::UnixStream,
+    process::{Child, Command},
+    runtime::Handle,
+    sync::oneshot,
+    time::timeout,
+};
+
+/// The file descriptor on which the runner finds its connection.
+const LINK_FD: i32 = 3;
+
+/// How long a runner whose connection closed may take to end.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// This machine as a target.
+#[derive(Debug)]
+pub(crate) struct HostTarget {
+    info: TargetInfo,
+    source: Source,
+}
+
+impl HostTarget {
+    pub(crate) fn new(options: &ContainerOptions) -> Self {
+        let info = TargetInfo {
+            id: "host".into(),
+            stage: Stage::Host,
+            core: "x86-64".to_owned(),
+            clock: Clock::Host,
+            slots: Slots::Own(options.connections()),
+            simulated: false,
+        };
+        Self { info, source: Source::of(options) }
+    }
+}
+
+#[async_trait]
+impl Target for HostTarget {
+    fn info(&self) -> &TargetInfo {
+        &self.info
+    }
+
+    async fn availability(&self) -> Availability {
+        match self.source.available() {
+            Ok(()) => Availability::Ready { tool: "child process".to_owned() },
+            Err(reason) => Availability::Absent { reason },
+        }
+    }
+
+    async fn prepare(&self) -> Result<(), TargetError> {
+        self.source.program().await.map(drop)
+    }
+
+    async fn open(&self, job: &JobSpec) -> Result<Box<dyn Session>, TargetError> {
+        let program = self.source.program().await?;
+        let (link, child, tether) = spawn(program.path()).await.map_err(|error| {
+            TargetError::Bench(format!("the runner {} could not be started: {error}", program.path().display()))
+        })?;
+        let bench = HostBench { child, _tether: tether, note: program.note() };
+        Ok(Box::new(RunnerSession::open(link, bench, job, Load::Frame, program.expected()).await?))
+    }
+}
+
+/// While one end is held, the thread that started a child lives; when it is dropped, thread and child end.
+type Tether = mpsc::Sender<()>;
+
+/// Starts `program` with a connection to it.
+///
+/// The kernel can kill a child when the *thread* that started it ends (`PR_SET_PDEATHSIG`), whatever ends the farm. The
+/// runtime's threads come and go, so each child has a thread that only waits for the session's end.
+async fn spawn(program: &Path) -> io::Result<(UnixStream, Child, Tether)> {
+    // Only ours must not block: the runner reads as one reads.
+    let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
+    ours.set_nonblocking(true)?;
+    let (ours, theirs) = (UnixStream::from_std(ours)?, OwnedFd::from(theirs));
+    let mut command = Command::new(program);
+    // A group of its own, so that Ctrl-C on the terminal reaches the farm only, which then closes its sessions in order.
+    command.arg("--fd").arg(LINK_FD.to_string()).kill_on_drop(true).process_group(0);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mapping = FdMapping { parent_fd: theirs, child_fd: LINK_FD };
+    command.as_std_mut().fd_mappings(vec![mapping]).map_err(|error| io::Error::other(error.to_string()))?;
+    // SAFETY: the closure runs in the forked child before exec and makes one system call: no allocation, no locks.
+    unsafe {
+        command.as_std_mut().pre_exec(|| Ok(set_parent_process_death_signal(Some(Signal::KILL))?));
+    }
+    let (tether, end) = mpsc::channel::<()>();
+    let (answer, child) = oneshot::channel();
+    let runtime = Handle::current();
+    thread::Builder::new().name("host-runner".to_owned()).spawn(move || {
+        let _context = runtime.enter();
+        let _ = answer.send(command.spawn());
+        // Ours must not hold the runner's end of the connection: a runner that ends would not be noticed.
+        drop(command);
+        let _ = end.recv();
+    })?;
+    let child = child.await.map_err(|_| io::Error::other("the thread that starts it ended"))??;
+    Ok((ours, child, tether))
+}
+
+/// The process behind a connection.
+#[derive(Debug)]
+struct HostBench {
+    child: Child,
+    _tether: Tether,
+    note: String,
+}
+
+#[async_trait]
+impl Bench for HostBench {
+    fn clock(&self, _: &Hello) -> Clock {
+        Clock::Host
+    }
+
+    async fn why_ended(&mut self) -> Option<TargetError> {
+        match timeout(GRACE, self.child.wait()).await {
+            Ok(Ok(status)) => Some(of_status(status)),
+            Ok(Err(error)) => Some(TargetError::Bench(format!("no news of the runner's process: {error}"))),
+            Err(_) => Some(Fault::Crash { detail: "the runner closed its connection and runs on".to_owned() }.into()),
+        }
+    }
+
+    fn log(&self) -> String {
+        self.note.clone()
+    }
+
+    /// The connection is still open here, so the runner would not end by itself. Its child dies with it.
+    async fn close(mut self: Box<Self>) {
+        if let Err(error) = self.child.kill().await {
+            tracing::warn!(%error, "the runner's process could not be killed");
+        }
+    }
+}
+
+/// What the end of the runner's process means.
+fn of_status(status: ExitStatus) -> TargetError {
+    match (status.signal(), status.code()) {
+        (Some(9 | 15), _) => TargetError::Bench(format!("the runner was killed from outside ({status})")),
+        (Some(signal), _) => {
+            let name = u32::try_from(signal).map_or("", signal_name);
+            Fault::Crash { detail: format!("the runner got signal {signal} ({name})") }.into()
+        }
+        (None, Some(0)) => Fault::Crash { detail: "the runner ended before its job did".to_owned() }.into(),
+        (None, code) => Fault::Crash { detail: format!("the runner ended with status {}", code.unwrap_or(-1)) }.into(),
+    }
+}

@@ -1,5 +1,0 @@
-//! (being written)
-
-/// Models and datasets by name.
-#[derive(Debug, Default)]
-pub struct Library {}

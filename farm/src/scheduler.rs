@@ -1,5 +1,0 @@
-//! (being written)
-
-/// Which job runs where and when.
-#[derive(Debug)]
-pub struct Scheduler {}

@@ -1,0 +1,184 @@
+//! The session: shakes hands, keeps inferences in flight, and turns everything that goes wrong into a named error.
+
+use super::{
+    bench::Bench,
+    faults,
+    link::Stream,
+    talk::{Talk, unexpected},
+};
+use crate::{
+    build::{Firmware, HostRunner},
+    protocol::{Kind, Reply},
+};
+use async_trait::async_trait;
+use farm::{Footprint, Handshake, Inference, JobSpec, Session, TargetError, target::Standing};
+use std::{collections::VecDeque, fmt, sync::Arc};
+use tokio::time::timeout;
+
+/// How the model gets to the runner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Load {
+    /// In a LOAD frame: host and container.
+    Frame,
+    /// It lies beside the firmware already.
+    Beside,
+}
+
+/// The runner that must answer.
+#[derive(Debug, Clone)]
+pub struct ExpectedRunner {
+    digest: String,
+    firmware: Option<Arc<Firmware>>,
+}
+
+impl ExpectedRunner {
+    /// A runner of which only the build digest is known.
+    pub fn with_digest(digest: impl Into<String>) -> Self {
+        Self { digest: digest.into(), firmware: None }
+    }
+}
+
+impl From<Arc<Firmware>> for ExpectedRunner {
+    fn from(firmware: Arc<Firmware>) -> Self {
+        Self { digest: firmware.digest.clone(), firmware: Some(firmware) }
+    }
+}
+
+impl From<Arc<HostRunner>> for ExpectedRunner {
+    fn from(runner: Arc<HostRunner>) -> Self {
+        Self::with_digest(runner.digest.clone())
+    }
+}
+
+/// Requests that may be on their way at once: enough that neither side ever waits for the other's next word.
+const WINDOW: usize = 64;
+/// Bytes of requests that may be on their way at once, beyond the one that is always allowed.
+const WINDOW_BYTES: usize = 1 << 20;
+
+/// A runner that shook hands.
+pub struct RunnerSession {
+    talk: Talk,
+    handshake: Handshake,
+    output_bytes: usize,
+}
+
+impl fmt::Debug for RunnerSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunnerSession").field("handshake", &self.handshake).finish_non_exhaustive()
+    }
+}
+
+impl RunnerSession {
+    /// Shakes hands over `link`, with `bench` behind it, and has the runner allocate the tensors of the job's model.
+    ///
+    /// Checks before the first inference: that it is this runner's build, that it holds this model, to the bit, and that
+    /// its inputs and outputs have the model's sizes.
+    ///
+    /// Gives up at nine tenths of the job's time for opening, so that it can say what it saw.
+    ///
+    /// # Errors
+    /// [`TargetError`]; the bench has been closed then.
+    pub async fn open(
+        link: impl Stream + 'static,
+        bench: impl Bench + 'static,
+        job: &JobSpec,
+        load: Load,
+        runner: ExpectedRunner,
+    ) -> Result<Self, TargetError> {
+        let mut talk = Talk::new(link, Box::new(bench), runner.firmware);
+        let budget = job.timeouts.open.mul_f64(0.9);
+        let opened = match timeout(budget, talk.shake_hands(job, load, &runner.digest)).await {
+            Ok(opened) => opened,
+            Err(_) => Err(talk.no_answer(budget)),
+        };
+        match opened {
+            Ok((hello, prepared)) => {
+                let handshake = talk.handshake(hello, prepared, job);
+                Ok(Self { talk, handshake, output_bytes: prepared.output_bytes as usize })
+            }
+            Err(error) => {
+                talk.bench.close().await;
+                Err(error)
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Session for RunnerSession {
+    fn handshake(&self) -> &Handshake {
+        &self.handshake
+    }
+
+    fn footprint(&self) -> Option<Footprint> {
+        self.talk.firmware.as_ref().map(|firmware| firmware.footprint)
+    }
+
+    async fn infer(
+        &mut self,
+        inputs: &[Vec<u8>],
+        progress: &(dyn Fn(usize) + Send + Sync),
+    ) -> Result<Vec<Inference>, TargetError> {
+        let talk = &mut self.talk;
+        talk.done = 0;
+        let mut inferences = Vec::with_capacity(inputs.len());
+        let mut due = VecDeque::new();
+        let mut to_send = inputs.iter();
+        let mut due_bytes = 0;
+        while inferences.len() < inputs.len() {
+            while due.len() < WINDOW && (due.is_empty() || due_bytes < WINDOW_BYTES) {
+                let Some(input) = to_send.next() else { break };
+                due.push_back((talk.request(Kind::InferRequest, input), input.len()));
+                due_bytes += input.len();
+            }
+            let heard = match talk.link.at_hand() {
+                Some(decoded) => talk.hear(decoded)?,
+                None => {
+                    // Told when there is time: before a wait, not once for each reply.
+                    progress(inferences.len());
+                    talk.wait().await?
+                }
+            };
+            let Some((sequence, reply)) = heard else { continue };
+            let Some((wanted, bytes)) = due.pop_front() else { continue };
+            talk.in_order("INFER", sequence, wanted)?;
+            match reply {
+                Reply::Result { ticks, output } if output.len() == self.output_bytes => {
+                    inferences.push(Inference { output, ticks: talk.bench.ticks(ticks) });
+                    talk.done = inferences.len() as u64;
+                    due_bytes -= bytes;
+                }
+                Reply::Result { output, .. } => {
+                    return Err(TargetError::Bench(format!(
+                        "the runner answered sample {} with {} bytes of output; it had promised {}",
+                        inferences.len(),
+                        output.len(),
+                        self.output_bytes
+                    )));
+                }
+                Reply::Error(error) => return Err(faults::of_error(&error, "INFER", talk.done)),
+                other => return Err(unexpected("INFER", &other)),
+            }
+        }
+        progress(inferences.len());
+        Ok(inferences)
+    }
+
+    fn log(&self) -> String {
+        let mut log = self.talk.log.clone();
+        let tool = self.talk.bench.log();
+        if !log.is_empty() && !log.ends_with('\n') && !tool.is_empty() {
+            log.push('\n');
+        }
+        log + &tool
+    }
+
+    fn standing(&self) -> Standing {
+        let Talk { link, done, .. } = &self.talk;
+        Standing { done: *done, partial: link.partial(), garbage: link.garbage().bytes }
+    }
+
+    async fn close(self: Box<Self>) {
+        self.talk.bench.close().await;
+    }
+}

@@ -1,0 +1,60 @@
+//! The real compilers, TFLM's real source: runners are built, kept, and built again only when something changed.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use firmware::{Builder, port, tflm};
+use object::Object;
+use std::path::Path;
+
+/// Outlives the run, so that only the first one compiles.
+fn cache() -> &'static Path {
+    Path::new(concat!(env!("CARGO_TARGET_TMPDIR"), "/runners"))
+}
+
+fn builder() -> Builder {
+    let jobs = std::thread::available_parallelism().map_or(2, usize::from);
+    Builder::new(cache(), tflm::locate().unwrap(), jobs)
+}
+
+#[tokio::test]
+async fn the_runner_for_a_microcontroller_has_room_for_models_and_names_its_functions() {
+    let builder = builder();
+    let port = port("mps2-an386").unwrap();
+    let firmware = builder.build(port).await.unwrap_or_else(|error| panic!("{error}"));
+    let flash = port.flash.unwrap();
+    println!(
+        "{:?} model at {:#x} room {} arena {}",
+        firmware.footprint, firmware.model_start, firmware.model_room, firmware.arena
+    );
+    assert_eq!(firmware.model_start % 16, 0);
+    assert!(firmware.model_start >= flash.origin + firmware.footprint.text, "the model would lie on the firmware");
+    assert_eq!(firmware.model_start + firmware.model_room, flash.origin + flash.length);
+    assert!(firmware.footprint.text > 100_000 && firmware.footprint.bss > 0, "{:?}", firmware.footprint);
+    assert_eq!(firmware.digest.len(), 64);
+}
+
+#[tokio::test]
+async fn the_hosts_runner_is_a_static_program() {
+    let runner = builder().host().await.unwrap_or_else(|error| panic!("{error}"));
+    let bytes = std::fs::read(&runner.path).unwrap();
+    let file = object::File::parse(&*bytes).unwrap();
+    assert!(file.section_by_name(".interp").is_none(), "it wants a loader");
+    let said = std::process::Command::new(&runner.path).arg("--version").output().unwrap();
+    let said = String::from_utf8(said.stdout).unwrap();
+    let version = tflm::locate().unwrap().version().to_owned();
+    assert_eq!(said, format!("runner {} {} TFLM {version}\n", env!("CARGO_PKG_VERSION"), runner.digest));
+}
+
+#[tokio::test]
+async fn what_is_built_is_found_again_without_a_compiler() {
+    let port = port("mps2-an386").unwrap();
+    let first = builder().build(port).await.unwrap();
+    let written = std::fs::metadata(&first.elf).unwrap().modified().unwrap();
+    let start = std::time::Instant::now();
+    let again = builder().build(port).await.unwrap();
+    println!("found again in {:?}", start.elapsed());
+    assert_eq!(first, again);
+    assert_eq!(std::fs::metadata(&again.elf).unwrap().modified().unwrap(), written);
+    let same = builder();
+    assert!(std::sync::Arc::ptr_eq(&same.build(port).await.unwrap(), &same.build(port).await.unwrap()));
+}

@@ -1,0 +1,157 @@
+//! Progress bars on a terminal: one line for each job that runs, and the run as a whole below.
+
+use crate::{
+    Tally,
+    text::{self, escape},
+};
+use farm::{FarmEvent, JobId, TargetId, Verdict};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::{collections::HashMap, fmt, io, time::Duration};
+
+/// What the progress bars and the log share: whoever writes while bars are drawn has them step aside.
+///
+/// It is a writer to standard error as well, for the log.
+#[derive(Clone)]
+pub struct Screen(MultiProgress);
+
+impl Default for Screen {
+    fn default() -> Self {
+        Self(MultiProgress::with_draw_target(ProgressDrawTarget::hidden()))
+    }
+}
+
+impl fmt::Debug for Screen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Screen")
+    }
+}
+
+impl io::Write for Screen {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.suspend(|| io::stderr().write(bytes))
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.suspend(|| io::stderr().write_all(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+/// At most so many jobs have a line; more would push the rest off the screen.
+const LINES: usize = 12;
+
+/// The bars.
+pub(super) struct Bars {
+    screen: MultiProgress,
+    whole: ProgressBar,
+    jobs: HashMap<JobId, Shown>,
+    building: HashMap<TargetId, ProgressBar>,
+    shown: usize,
+}
+
+/// A job that waits or runs.
+struct Shown {
+    title: String,
+    samples: u64,
+    /// `None` while it waits, or where there is no room.
+    bar: Option<ProgressBar>,
+}
+
+impl Bars {
+    pub(super) fn new(screen: &Screen, target: ProgressDrawTarget) -> Self {
+        let screen = screen.0.clone();
+        screen.set_draw_target(target);
+        let whole = ProgressBar::new(0);
+        let whole = screen.add(whole);
+        whole.set_style(style("[{bar:24}] {human_pos}/{human_len} scenarios  {msg}  {elapsed}"));
+        Self { screen, whole, jobs: HashMap::new(), building: HashMap::new(), shown: 0 }
+    }
+
+    pub(super) fn on(&mut self, event: &FarmEvent, tally: &Tally) {
+        match event {
+            FarmEvent::RunStarted { scenarios, .. } => {
+                self.whole.set_length(*scenarios as u64);
+                self.whole.enable_steady_tick(Duration::from_secs(1));
+            }
+            FarmEvent::Preparing { target } => {
+                let bar = self.screen.insert_before(&self.whole, ProgressBar::new_spinner());
+                bar.set_style(style("{spinner} {msg}  {elapsed}"));
+                bar.set_message(format!("preparing {}", escape(&target.0)));
+                bar.enable_steady_tick(Duration::from_millis(200));
+                self.building.insert(target.clone(), bar);
+            }
+            FarmEvent::Prepared { target, .. } => {
+                if let Some(bar) = self.building.remove(target) {
+                    self.remove(&bar);
+                }
+            }
+            FarmEvent::JobQueued { job, model, target, samples, .. } => {
+                let title = format!("{job}  {} on {}", escape(model), escape(&target.0));
+                self.jobs.insert(*job, Shown { title, samples: *samples as u64, bar: None });
+            }
+            FarmEvent::AttemptStarted { job, attempt } => self.start(*job, *attempt),
+            FarmEvent::JobProgress { job, done } => {
+                if let Some(bar) = self.jobs.get(job).and_then(|shown| shown.bar.as_ref()) {
+                    bar.set_position(*done as u64);
+                }
+            }
+            FarmEvent::JobFinished { report, .. } => {
+                if let Some(bar) = self.jobs.remove(&report.id).and_then(|shown| shown.bar) {
+                    self.remove(&bar);
+                    self.shown -= 1;
+                }
+            }
+            FarmEvent::ScenarioFinished { .. } => {
+                self.whole.set_position(tally.judged() as u64);
+                let counts =
+                    tally.counts().into_iter().filter(|(verdict, count)| *count > 0 && *verdict != Verdict::Pass);
+                let counts = counts.map(|(verdict, count)| format!("{} {verdict}", text::thousands(count as u64)));
+                self.whole.set_message(counts.collect::<Vec<_>>().join(", "));
+            }
+            _ => {}
+        }
+    }
+
+    fn start(&mut self, job: JobId, attempt: u32) {
+        let Some(shown) = self.jobs.get_mut(&job) else { return };
+        let title = if attempt > 1 { format!("{} (attempt {attempt})", shown.title) } else { shown.title.clone() };
+        if let Some(bar) = &shown.bar {
+            bar.set_position(0);
+            bar.set_message(title);
+        } else if self.shown < LINES {
+            self.shown += 1;
+            let bar = self.screen.insert_before(&self.whole, ProgressBar::new(shown.samples));
+            bar.set_style(style("[{bar:24}] {human_pos}/{human_len} samples  {msg}  {elapsed}"));
+            bar.set_message(title);
+            bar.tick();
+            shown.bar = Some(bar);
+        }
+    }
+
+    fn remove(&self, bar: &ProgressBar) {
+        bar.finish_and_clear();
+        self.screen.remove(bar);
+    }
+
+    /// Writes above the bars.
+    pub(super) fn aside<R>(&self, write: impl FnOnce() -> R) -> R {
+        self.screen.suspend(write)
+    }
+
+    /// Takes the bars away for good.
+    pub(super) fn end(&mut self) {
+        for bar in self.jobs.values().filter_map(|shown| shown.bar.as_ref()).chain(self.building.values()) {
+            bar.finish_and_clear();
+        }
+        self.whole.finish_and_clear();
+        self.screen.set_draw_target(ProgressDrawTarget::hidden());
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    // The templates are constants here, and tested; a bar without style is still a bar.
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ")
+}

@@ -1,0 +1,233 @@
+//! The console: what a person sees. Live on a terminal, plain lines elsewhere; the same words in both.
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | `mod` | the reporter: which event is told in which words |
+//! | `live` | progress bars |
+//! | `summary` | what is told at the end |
+//! | `table` | aligned columns |
+//! | `style` | colours |
+
+mod live;
+mod style;
+mod summary;
+mod table;
+
+pub use live::Screen;
+
+use crate::{
+    ReportError, Reporter, Tally, describe,
+    gather::{Finished, Gather},
+    text::{self, escape},
+};
+use farm::{
+    Availability, FarmEvent, JobId, Judgement, Stamped, TargetId, Verdict,
+    events::{CriterionReport, ScenarioId},
+};
+use indicatif::ProgressDrawTarget;
+use live::Bars;
+use std::{io::Write, path::PathBuf};
+use style::Style;
+
+/// Tells a person how the run goes and how it went.
+pub struct Console {
+    out: Box<dyn Write + Send>,
+    style: Style,
+    verbose: bool,
+    bars: Option<Bars>,
+    gather: Gather,
+    tally: Tally,
+    /// In the order in which they were seen, which is that of the stages.
+    targets: Vec<TargetId>,
+    left_out: Vec<(TargetId, String)>,
+    /// Scenarios that did not pass.
+    troubles: Vec<(ScenarioId, Judgement)>,
+    /// Where the report's files are.
+    files: Vec<PathBuf>,
+    unwritten: Vec<PathBuf>,
+}
+
+impl Console {
+    /// Plain lines to `out`, with or without colours; a `verbosity` of 1 or more tells of attempts, criteria and preparation.
+    pub fn new(out: Box<dyn Write + Send>, colour: bool, verbosity: u8) -> Self {
+        Self {
+            out,
+            style: Style::new(colour),
+            verbose: verbosity > 0,
+            bars: None,
+            gather: Gather::default(),
+            tally: Tally::default(),
+            targets: Vec::new(),
+            left_out: Vec::new(),
+            troubles: Vec::new(),
+            files: Vec::new(),
+            unwritten: Vec::new(),
+        }
+    }
+
+    /// At the end names `files` as where the report is.
+    pub fn listing(mut self, files: Vec<PathBuf>) -> Self {
+        self.files = files;
+        self
+    }
+
+    /// With progress bars on standard output.
+    pub fn live(self, screen: &Screen) -> Self {
+        self.live_on(screen, ProgressDrawTarget::stdout())
+    }
+
+    fn live_on(mut self, screen: &Screen, target: ProgressDrawTarget) -> Self {
+        self.bars = Some(Bars::new(screen, target));
+        self
+    }
+
+    fn say(&mut self, lines: &[String]) -> Result<(), ReportError> {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let mut text = lines.join("\n");
+        text.push('\n');
+        let out = &mut self.out;
+        let mut write = || out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        let result = match &self.bars {
+            Some(bars) => bars.aside(write),
+            None => write(),
+        };
+        result.map_err(ReportError::Output)
+    }
+
+    fn lines(&mut self, event: &FarmEvent) -> Vec<String> {
+        let plain = self.bars.is_none();
+        match event {
+            FarmEvent::RunStarted { run, version, scenarios, .. } => {
+                let scenarios = text::count(*scenarios, "scenario");
+                vec![format!("tinyfarm {}, run {}: {scenarios}", escape(version), escape(run))]
+            }
+            FarmEvent::TargetSeen { info, availability } => {
+                self.targets.push(info.id.clone());
+                match availability {
+                    Availability::Ready { tool } if self.verbose => {
+                        let clock = text::clock(&info.clock);
+                        vec![format!("target {} ({}): {}, {clock}", info.id, escape(&info.core), escape(tool))]
+                    }
+                    Availability::Ready { .. } => Vec::new(),
+                    Availability::Absent { reason } => {
+                        self.left_out.push((info.id.clone(), reason.clone()));
+                        Vec::new()
+                    }
+                }
+            }
+            FarmEvent::Preparing { target } if plain && self.verbose => {
+                vec![format!("preparing {}", escape(&target.0))]
+            }
+            // A build that took its time is worth a line; one that was found done is not.
+            FarmEvent::Prepared { target, took, error: None } if plain && (self.verbose || took.as_secs() > 0) => {
+                vec![format!("prepared {} in {}", escape(&target.0), text::time(*took))]
+            }
+            FarmEvent::Prepared { target, error: Some(error), .. } => {
+                let head = format!("{} could not be prepared:", escape(&target.0));
+                let error = error.lines().map(|line| format!("  {}", escape(line)));
+                std::iter::once(self.style.verdict(Verdict::Blocked, &head)).chain(error).collect()
+            }
+            FarmEvent::AttemptStarted { job, attempt } if plain && self.verbose => self.attempt(*job, *attempt),
+            FarmEvent::JobFinished { report, .. } if plain => self.job(report.id),
+            FarmEvent::CriterionJudged { report, .. } if self.verbose => vec![self.criterion(report)],
+            _ => Vec::new(),
+        }
+    }
+
+    fn attempt(&self, job: JobId, attempt: u32) -> Vec<String> {
+        let note = self.gather.jobs.get(&job);
+        note.map(|note| format!("{job}, {}: attempt {attempt}", describe::job(note))).into_iter().collect()
+    }
+
+    fn job(&self, job: JobId) -> Vec<String> {
+        let Some(note) = self.gather.jobs.get(&job) else { return Vec::new() };
+        if self.verbose { describe::job_lines(note, "") } else { vec![describe::job_line(note, "")] }
+    }
+
+    fn criterion(&self, report: &CriterionReport) -> String {
+        format!("{}, {}", report.job, describe::criterion(report))
+    }
+
+    fn scenario(&mut self, finished: &Finished) -> Vec<String> {
+        let verdict = finished.judgement.verdict;
+        let word = self.style.verdict(verdict, &text::pad(verdict.word(), 12, false));
+        let (place, name) = (describe::place(&finished.id), escape(&finished.id.name));
+        let mut line = format!("{word}  {place}  {name}  {}", self.style.dim(&text::time(finished.took)));
+        if verdict == Verdict::Pass {
+            if !finished.judgement.reason.is_empty() {
+                line.push_str(&format!("  ({})", escape(&finished.judgement.reason)));
+            }
+            return vec![line];
+        }
+        self.troubles.push((finished.id.clone(), finished.judgement.clone()));
+        let trouble = describe::trouble(finished, &self.gather);
+        std::iter::once(line).chain(trouble.into_iter().map(|line| format!("    {line}"))).collect()
+    }
+
+    fn ending(&self) -> Vec<String> {
+        let mut lines = summary::table(&self.gather, &self.targets, self.style);
+        let mut section = |head: &str, body: Vec<String>| {
+            if !body.is_empty() {
+                lines.push(String::new());
+                lines.push(self.style.bold(head));
+                lines.extend(body);
+            }
+        };
+        section("did not pass", summary::reasons(&self.troubles, self.style));
+        let left_out = self.left_out.iter().map(|(id, reason)| format!("  {}: {}", escape(&id.0), escape(reason)));
+        section("targets left out", left_out.collect());
+        let files = self.files.iter().map(|file| {
+            let state = if self.unwritten.contains(file) { "  (a write failed: see above)" } else { "" };
+            format!("  {}{state}", escape(&file.display().to_string()))
+        });
+        section("report", files.collect());
+        lines.push(String::new());
+        lines.push(summary::counts(&self.tally, self.style));
+        if self.tally.interrupted {
+            lines.push(self.style.red("interrupted"));
+        } else if !self.tally.finished {
+            lines.push(self.style.red("the run was cut short"));
+        }
+        lines
+    }
+}
+
+impl Reporter for Console {
+    fn name(&self) -> &str {
+        "console"
+    }
+
+    fn on(&mut self, event: &Stamped) -> Result<(), ReportError> {
+        self.tally.on(&event.event);
+        let finished = self.gather.on(event);
+        if let Some(bars) = &mut self.bars {
+            bars.on(&event.event, &self.tally);
+        }
+        let mut lines = self.lines(&event.event);
+        if let Some(finished) = finished {
+            lines.extend(self.scenario(&finished));
+        }
+        self.say(&lines)
+    }
+
+    fn finish(&mut self) -> Result<(), ReportError> {
+        if let Some(mut bars) = self.bars.take() {
+            bars.end();
+        }
+        let lines = self.ending();
+        self.say(&lines)
+    }
+
+    fn tell(&mut self, error: &ReportError) -> bool {
+        if let ReportError::Write { path, .. } = error {
+            self.unwritten.push(path.clone());
+        }
+        let line = self.style.red(&format!("report: {}", escape(&error.to_string())));
+        self.say(&[line]).is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,130 @@
+//! What is told at the end: the table of model by target, the counts, the reasons, what was left out.
+
+use super::{style::Style, table::Table};
+use crate::{
+    Tally, describe,
+    gather::{Gather, JobNote},
+    text::{self, escape},
+};
+use farm::{Judgement, TargetId, Verdict, events::ScenarioId};
+use std::collections::BTreeMap;
+
+/// How many rows the table may have; a table of thousands helps no one.
+const ROWS: usize = 200;
+
+/// The table of model by target. Jobs of the same model, dataset and target share a row, which shows the heaviest.
+pub(crate) fn table(gather: &Gather, order: &[TargetId], style: Style) -> Vec<String> {
+    let place = |target: &TargetId| order.iter().position(|known| known == target).unwrap_or(order.len());
+    let mut groups: BTreeMap<_, Vec<&JobNote>> = BTreeMap::new();
+    for note in gather.jobs.values() {
+        groups.entry((&note.model, &note.dataset, place(&note.target), &note.target)).or_default().push(note);
+    }
+    let mut rows: Vec<(&JobNote, usize)> = groups
+        .into_values()
+        .filter_map(|notes| {
+            let count = notes.len();
+            notes.into_iter().max_by_key(|note| (note.verdict, std::cmp::Reverse(note.id))).map(|note| (note, count))
+        })
+        .collect();
+    let all = rows.len();
+    if all > ROWS {
+        // What did not pass stays, as far as there is room, in its place.
+        let mut weights: Vec<_> = rows.iter().enumerate().map(|(at, (note, _))| (note.verdict, at)).collect();
+        weights.sort_by_key(|(verdict, at)| (std::cmp::Reverse(*verdict), *at));
+        let mut kept: Vec<usize> = weights.into_iter().take(ROWS).map(|(_, at)| at).collect();
+        kept.sort_unstable();
+        rows = kept.into_iter().map(|at| rows[at]).collect();
+    }
+    let mut lines = grouped(&rows, style);
+    if all > ROWS {
+        let rest = text::thousands((all - ROWS) as u64);
+        lines.push(format!("… and {rest} more, the passes first to be left out; the report has them all"));
+    }
+    lines
+}
+
+/// Rows under a heading for each model and dataset, all in the same columns.
+fn grouped(rows: &[(&JobNote, usize)], style: Style) -> Vec<String> {
+    let mut table = Table::new(&[
+        ("target", false),
+        ("verdict", false),
+        ("accuracy", true),
+        ("median", true),
+        ("p99", true),
+        ("clock", false),
+        ("arena", true),
+        ("flash", true),
+        ("RAM", true),
+    ]);
+    for (note, count) in rows {
+        let target = escape(&note.target.0).into_owned();
+        let target = if *count > 1 { format!("{target} ({})", text::count(*count, "job")) } else { target };
+        let verdict = note.verdict.map_or("not finished", |verdict| verdict.word()).to_owned();
+        let mut cells = vec![target, verdict];
+        if let Some(figures) = &note.figures {
+            cells.push(figures.quality.short());
+            cells.push(text::ticks(&figures.clock, figures.median));
+            cells.push(text::ticks(&figures.clock, figures.p99));
+            cells.push(text::clock(&figures.clock).to_owned());
+            cells.push(text::bytes(figures.arena_used));
+            let size = |size: Option<u64>| size.map_or("-".to_owned(), text::bytes);
+            cells.extend([size(figures.flash), size(figures.ram)]);
+        }
+        table.row(cells);
+    }
+    let (head, cells) = table.lines(|row, column, cell| match (column, rows[row].0.verdict) {
+        (1, Some(verdict)) => style.verdict(verdict, cell),
+        _ => cell.to_owned(),
+    });
+    let mut lines = Vec::new();
+    let mut group = None;
+    for ((note, _), line) in rows.iter().zip(cells) {
+        if group.replace((&note.model, &note.dataset)) != Some((&note.model, &note.dataset)) {
+            let samples = note.samples.or(note.figures.as_ref().map(|figures| figures.samples));
+            let samples = samples.map_or(String::new(), |samples| format!(" ({})", text::count(samples, "sample")));
+            lines.push(String::new());
+            lines.push(style.bold(&format!("{} over {}{samples}", escape(&note.model), escape(&note.dataset))));
+            lines.push(format!("  {}", style.dim(&head)));
+        }
+        lines.push(format!("  {line}"));
+    }
+    lines
+}
+
+/// The scenarios by verdict, in a line.
+pub(crate) fn counts(tally: &Tally, style: Style) -> String {
+    let mut parts: Vec<String> = tally
+        .counts()
+        .into_iter()
+        .filter(|(verdict, count)| *count > 0 || *verdict == Verdict::Pass)
+        .map(|(verdict, count)| style.verdict(verdict, &format!("{} {verdict}", text::thousands(count as u64))))
+        .collect();
+    if tally.not_run() > 0 {
+        parts.push(style.red(&format!("{} not run", text::thousands(tally.not_run() as u64))));
+    }
+    let took = tally.took.map_or(String::new(), |took| format!(", in {}", text::time(took)));
+    format!("{}: {}{took}", text::count(tally.planned.max(tally.judged()), "scenario"), parts.join(", "))
+}
+
+/// Why scenarios did not pass, the heaviest verdict first; those of one reason together.
+pub(crate) fn reasons(scenarios: &[(ScenarioId, Judgement)], style: Style) -> Vec<String> {
+    let mut groups: Vec<(&Judgement, Vec<&ScenarioId>)> = Vec::new();
+    let mut known: std::collections::HashMap<(Verdict, &str), usize> = Default::default();
+    for (id, judgement) in scenarios {
+        let index = *known.entry((judgement.verdict, &judgement.reason)).or_insert_with(|| {
+            groups.push((judgement, Vec::new()));
+            groups.len() - 1
+        });
+        groups[index].1.push(id);
+    }
+    groups.sort_by_key(|(judgement, _)| std::cmp::Reverse(judgement.verdict));
+    let mut lines = Vec::new();
+    for (judgement, ids) in groups {
+        // The first line of a compiler's message is enough here; the whole was told when it happened.
+        let first = judgement.reason.lines().next().unwrap_or_default();
+        let word = style.verdict(judgement.verdict, judgement.verdict.word());
+        lines.push(format!("  {word}: {}", escape(first)));
+        lines.extend(ids.iter().map(|id| format!("    {}  {}", describe::place(id), escape(&id.name))));
+    }
+    lines
+}

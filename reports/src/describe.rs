@@ -1,0 +1,97 @@
+//! Jobs, steps and criteria in words, the same on the console and in JUnit. All text is escaped, and each string is a
+//! line.
+
+use crate::{
+    gather::{Finished, Gather, JobNote},
+    text::{self, escape},
+};
+use farm::{
+    Verdict,
+    events::{CriterionReport, ScenarioId, StepReport},
+};
+
+/// `features/hello.feature:12`.
+pub(crate) fn place(id: &ScenarioId) -> String {
+    format!("{}:{}", escape(&id.path), id.line)
+}
+
+/// `Then the mean absolute error is at most 0.05`.
+pub(crate) fn step(step: &StepReport) -> String {
+    format!("{} {}", escape(step.keyword.trim()), escape(&step.text))
+}
+
+/// `hello_world over sine on qemu:mps2-an386`.
+pub(crate) fn job(job: &JobNote) -> String {
+    format!("{} over {} on {}", escape(&job.model), escape(&job.dataset), escape(&job.target.0))
+}
+
+/// A job and how it ended; a reason that the reader knows already is not said again.
+pub(crate) fn job_line(note: &JobNote, known: &str) -> String {
+    let end = match &note.judgement {
+        None => "not finished".to_owned(),
+        Some(judgement) if judgement.reason.is_empty() || judgement.reason == known => judgement.verdict.to_string(),
+        Some(judgement) => format!("{}: {}", judgement.verdict, escape(&judgement.reason)),
+    };
+    format!("{}, {}: {end}", note.id, job(note))
+}
+
+/// A job with its attempts, where there were several, and its figures.
+pub(crate) fn job_lines(note: &JobNote, known: &str) -> Vec<String> {
+    let mut lines = vec![job_line(note, known)];
+    for attempt in note.attempts.iter().filter(|_| note.attempts.len() > 1) {
+        let reason = if attempt.reason.is_empty() { String::new() } else { format!(": {}", escape(&attempt.reason)) };
+        let took = text::time(attempt.took);
+        lines.push(format!("  attempt {}, {took}: {}{reason}", attempt.number, attempt.verdict));
+    }
+    lines.extend(note.figures.as_ref().map(|figures| format!("  {}", figures.sentence())));
+    lines
+}
+
+/// A criterion with what was found.
+pub(crate) fn criterion(report: &CriterionReport) -> String {
+    format!(
+        "{}: {}, found {} on {}",
+        report.judgement.verdict,
+        escape(&report.criterion),
+        escape(&report.measured),
+        escape(&report.target.0)
+    )
+}
+
+/// What a scenario that did not pass needs saying: the step, expected and found, the jobs that ended badly and the
+/// last of their logs.
+pub(crate) fn trouble(scenario: &Finished, gather: &Gather) -> Vec<String> {
+    let mut lines = Vec::new();
+    let stumbled = |step: &&StepReport| step.judgement.as_ref().is_some_and(|it| it.verdict != Verdict::Pass);
+    let mut said = false;
+    for report in scenario.course.steps.iter().filter(stumbled) {
+        lines.push(step(report));
+        lines.push(format!("  at {}:{}", escape(&scenario.id.path), report.line));
+        if let Some(judgement) = &report.judgement {
+            said |= judgement.reason == scenario.judgement.reason;
+            lines.extend(reason(&judgement.reason));
+        }
+    }
+    if !said {
+        lines.extend(reason(&scenario.judgement.reason));
+    }
+    for report in scenario.course.criteria.iter().filter(|report| report.judgement.verdict != Verdict::Pass) {
+        lines.push(format!("  {} on {}", report.judgement.verdict, escape(&report.target.0)));
+        lines.push(format!("    expected  {}", escape(&report.criterion)));
+        lines.push(format!("    found     {}", escape(&report.measured)));
+    }
+    let jobs = scenario.course.jobs.iter().filter_map(|id| gather.jobs.get(id));
+    for note in jobs.filter(|note| note.judgement.as_ref().is_none_or(|it| it.verdict != Verdict::Pass)) {
+        lines.extend(job_lines(note, &scenario.judgement.reason).into_iter().map(|line| format!("  {line}")));
+        if !note.tail.is_empty() {
+            lines.push("    the last of its log:".to_owned());
+            lines.extend(note.tail.iter().map(|line| format!("    | {line}")));
+        }
+    }
+    lines
+}
+
+/// A reason may have several lines (a compiler's message): each is kept.
+fn reason(reason: &str) -> Vec<String> {
+    reason.lines().map(|line| format!("  {}", escape(line))).collect()
+}

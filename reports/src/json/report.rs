@@ -1,0 +1,133 @@
+//! Writes `report.json`, now and then while the run goes on and at its end, always as a whole.
+
+use super::{
+    Criterion, Job, Report, Run, RunState, SCHEMA, Scenario, Step, Tally, Target,
+    document::{instant, seconds},
+};
+use crate::{
+    ReportError, ReportFolder, Reporter,
+    folder::{ReportFile, Throttle},
+    gather::{Finished, Gather},
+};
+use farm::{FarmEvent, Stamped};
+use jiff::Timestamp;
+
+/// The file's name in the report folder.
+pub const REPORT_FILE: &str = "report.json";
+
+/// Writes [`REPORT_FILE`].
+#[derive(Debug)]
+pub struct ReportJson {
+    file: ReportFile,
+    gather: Gather,
+    tally: crate::Tally,
+    throttle: Throttle,
+    now: Timestamp,
+    report: Report,
+}
+
+impl ReportJson {
+    /// Into `folder`.
+    pub fn new(folder: &ReportFolder) -> Self {
+        let run = Run {
+            id: String::new(),
+            version: String::new(),
+            command: Vec::new(),
+            started: instant(Timestamp::UNIX_EPOCH),
+            state: RunState::Running,
+            took_s: None,
+        };
+        let tally = crate::Tally::default();
+        Self {
+            file: folder.file(REPORT_FILE),
+            gather: Gather::default(),
+            throttle: Throttle::default(),
+            now: Timestamp::UNIX_EPOCH,
+            report: Report {
+                schema: SCHEMA.to_owned(),
+                run,
+                tally: Tally::from(&tally),
+                targets: Vec::new(),
+                jobs: Vec::new(),
+                scenarios: Vec::new(),
+            },
+            tally,
+        }
+    }
+
+    fn write(&mut self, last: bool) -> Result<(), ReportError> {
+        self.report.tally = Tally::from(&self.tally);
+        let report = &self.report;
+        let result = self.file.replace(last, |out| {
+            serde_json::to_writer(&mut *out, report)?;
+            out.write_all(b"\n")
+        });
+        self.throttle.written(self.now, *result.as_ref().unwrap_or(&0));
+        result.map(drop)
+    }
+}
+
+impl Scenario {
+    fn of(finished: Finished) -> Self {
+        let Finished { id, course, judgement, took } = finished;
+        Self {
+            path: id.path,
+            line: id.line,
+            feature: id.feature,
+            name: id.name,
+            tags: course.tags,
+            verdict: judgement.verdict.into(),
+            reason: judgement.reason,
+            took_s: seconds(took),
+            steps: course.steps.iter().map(Step::from).collect(),
+            criteria: course.criteria.iter().map(Criterion::from).collect(),
+            jobs: course.jobs.iter().map(|job| job.0).collect(),
+        }
+    }
+}
+
+impl Reporter for ReportJson {
+    fn name(&self) -> &str {
+        "JSON"
+    }
+
+    fn on(&mut self, event: &Stamped) -> Result<(), ReportError> {
+        self.now = event.at;
+        self.tally.on(&event.event);
+        if let Some(finished) = self.gather.on(event) {
+            self.report.scenarios.push(Scenario::of(finished));
+            self.throttle.note();
+        }
+        match &event.event {
+            FarmEvent::RunStarted { run, version, command, .. } => {
+                self.report.run.id.clone_from(run);
+                self.report.run.version.clone_from(version);
+                self.report.run.command.clone_from(command);
+                self.report.run.started = instant(event.at);
+                // At once: the file of an earlier run must not stand for this one.
+                return self.write(false);
+            }
+            FarmEvent::TargetSeen { info, availability } => self.report.targets.push(Target::of(info, availability)),
+            FarmEvent::JobFinished { report, summary } => {
+                self.report.jobs.push(Job::of(report, summary.as_deref()));
+                self.throttle.note();
+            }
+            FarmEvent::RunFinished { interrupted, took } => {
+                self.report.run.state = if *interrupted { RunState::Interrupted } else { RunState::Finished };
+                self.report.run.took_s = Some(seconds(*took));
+                // Written by `finish`, which comes next.
+                return Ok(());
+            }
+            _ => {}
+        }
+        if self.throttle.due(event.at) { self.write(false) } else { Ok(()) }
+    }
+
+    fn idle(&mut self) -> Result<(), ReportError> {
+        if self.throttle.due(Timestamp::now()) { self.write(false) } else { Ok(()) }
+    }
+
+    fn finish(&mut self) -> Result<(), ReportError> {
+        self.write(true)
+    }
+}

@@ -1,0 +1,197 @@
+//! `junit.xml`: one test case for each scenario. Fail is a failure, infra and inconclusive are errors, blocked is
+//! skipped; attempts, figures and criteria are in `system-out`.
+//!
+//! The file is replaced as a whole while the run goes on, so a killed run leaves a sound one. Until the run has ended it
+//! holds an error, `run was cut short`, so that no CI takes half a run for a passed one.
+
+use crate::{
+    ReportError, ReportFolder, Reporter, Tally, describe,
+    folder::{ReportFile, Throttle},
+    gather::{Course, Finished, Gather},
+    text::escape,
+};
+use farm::{FarmEvent, Stamped, Verdict, events::ScenarioId};
+use jiff::Timestamp;
+use junit_report::{Duration, OffsetDateTime, Report, TestCase, TestResult, TestSuite};
+use std::{collections::HashMap, io};
+
+/// The file's name in the report folder.
+pub const FILE: &str = "junit.xml";
+
+/// Writes [`FILE`].
+#[derive(Debug)]
+pub struct JUnit {
+    file: ReportFile,
+    gather: Gather,
+    tally: Tally,
+    throttle: Throttle,
+    /// When the last event happened; the run's clock for the throttle.
+    now: Timestamp,
+    suites: Vec<TestSuite>,
+    /// Index into `suites` by the feature's path.
+    places: HashMap<String, usize>,
+}
+
+impl JUnit {
+    /// Into `folder`.
+    pub fn new(folder: &ReportFolder) -> Self {
+        Self {
+            file: folder.file(FILE),
+            gather: Gather::default(),
+            tally: Tally::default(),
+            throttle: Throttle::default(),
+            now: Timestamp::UNIX_EPOCH,
+            suites: Vec::new(),
+            places: HashMap::new(),
+        }
+    }
+
+    fn add(&mut self, id: &ScenarioId, mut case: TestCase) {
+        case.set_classname(&attribute(id.path.trim_end_matches(".feature")));
+        case.set_filepath(&attribute(&id.path));
+        let now = self.now;
+        let index = *self.places.entry(id.path.clone()).or_insert_with(|| {
+            let name = if id.feature.trim().is_empty() { &id.path } else { &id.feature };
+            self.suites.push(suite(name, now));
+            self.suites.len() - 1
+        });
+        self.suites[index].add_testcase(case);
+    }
+
+    fn write(&mut self, last: bool) -> Result<(), ReportError> {
+        let mut report = Report::new();
+        report.add_testsuites(self.suites.iter().cloned());
+        if let Some(case) = self.shortfall(last) {
+            let mut suite = suite("tinyfarm", self.now);
+            suite.add_testcase(case);
+            report.add_testsuite(suite);
+        }
+        let result = self.file.replace(last, |out| {
+            report.write_xml(&mut *out).map_err(|error| match error {
+                junit_report::Error::Io(error) => error,
+                error => io::Error::other(error.to_string()),
+            })?;
+            out.write_all(b"\n")
+        });
+        self.throttle.written(self.now, *result.as_ref().unwrap_or(&0));
+        result.map(drop)
+    }
+
+    /// The test case that stands for what has not been run; without it those scenarios would count as passed.
+    fn shortfall(&self, last: bool) -> Option<TestCase> {
+        let (judged, planned) = (self.tally.judged(), self.tally.planned);
+        let (name, message) = if !last || !self.tally.finished {
+            ("run was cut short", format!("{judged} of {planned} scenarios have a verdict; the others were not run"))
+        } else if self.tally.not_run() > 0 {
+            let why = if self.tally.interrupted { "interrupted" } else { "ended early" };
+            ("scenarios were not run", format!("{why}: {judged} of {planned} scenarios have a verdict"))
+        } else if judged == 0 {
+            ("no scenario was run", "a run without scenarios shows nothing".to_owned())
+        } else {
+            return None;
+        };
+        let mut case = TestCase::error(name, Duration::ZERO, "not-run", &message);
+        case.set_classname("tinyfarm");
+        Some(case)
+    }
+
+    fn case(&self, scenario: &Finished) -> TestCase {
+        let name = name(&scenario.id);
+        let message = attribute(&scenario.judgement.reason);
+        let verdict = scenario.judgement.verdict;
+        let time = Duration::try_from(scenario.took).unwrap_or(Duration::MAX);
+        let mut case = match verdict {
+            Verdict::Pass => TestCase::success(&name, time),
+            Verdict::Fail => TestCase::failure(&name, time, verdict.word(), &message),
+            Verdict::Infra | Verdict::Inconclusive => TestCase::error(&name, time, verdict.word(), &message),
+            Verdict::Blocked => TestCase::skipped_with_cause(&name, verdict.word(), &message),
+        };
+        case.time = time;
+        if let TestResult::Failure { cause, .. }
+        | TestResult::Error { cause, .. }
+        | TestResult::SkippedWithCause { cause, .. } = &mut case.result
+        {
+            *cause = Some(cdata(&describe::trouble(scenario, &self.gather).join("\n")));
+        }
+        let out = self.output(&scenario.course, Some(&scenario.judgement.reason).filter(|_| verdict == Verdict::Pass));
+        case.set_system_out(&cdata(&out));
+        case
+    }
+
+    fn output(&self, course: &Course, remark: Option<&String>) -> String {
+        let mut lines = Vec::new();
+        if !course.tags.is_empty() {
+            lines.push(course.tags.iter().map(|tag| format!("@{}", escape(tag))).collect::<Vec<_>>().join(" "));
+        }
+        lines.extend(remark.filter(|remark| !remark.is_empty()).map(|remark| escape(remark).into_owned()));
+        for step in &course.steps {
+            let verdict = step.judgement.as_ref().map_or("not reached", |judgement| judgement.verdict.word());
+            lines.push(format!("{verdict}: {}", describe::step(step)));
+        }
+        lines.extend(course.criteria.iter().map(describe::criterion));
+        for note in course.jobs.iter().filter_map(|id| self.gather.jobs.get(id)) {
+            lines.extend(describe::job_lines(note, ""));
+        }
+        lines.join("\n")
+    }
+}
+
+impl Reporter for JUnit {
+    fn name(&self) -> &str {
+        "JUnit"
+    }
+
+    fn on(&mut self, event: &Stamped) -> Result<(), ReportError> {
+        self.now = event.at;
+        self.tally.on(&event.event);
+        if let Some(finished) = self.gather.on(event) {
+            let case = self.case(&finished);
+            self.add(&finished.id, case);
+            self.throttle.note();
+        }
+        // At once when the run starts: the file of an earlier run must not stand for this one.
+        let started = matches!(event.event, FarmEvent::RunStarted { .. });
+        if started || self.throttle.due(event.at) { self.write(false) } else { Ok(()) }
+    }
+
+    fn idle(&mut self) -> Result<(), ReportError> {
+        if self.throttle.due(Timestamp::now()) { self.write(false) } else { Ok(()) }
+    }
+
+    fn finish(&mut self) -> Result<(), ReportError> {
+        for (id, course) in std::mem::take(&mut self.gather.open) {
+            let message = "the run ended before this scenario did";
+            let mut case = TestCase::error(&name(&id), Duration::ZERO, "not-run", message);
+            case.set_system_out(&cdata(&self.output(&course, None)));
+            self.add(&id, case);
+        }
+        self.write(true)
+    }
+}
+
+/// A scenario's name; the line makes it the only one of that name, which GitLab needs.
+fn name(id: &ScenarioId) -> String {
+    format!("{} (line {})", attribute(&id.name), id.line)
+}
+
+fn suite(name: &str, at: Timestamp) -> TestSuite {
+    let mut suite = TestSuite::new(&attribute(name));
+    suite.set_timestamp(OffsetDateTime::from_unix_timestamp(at.as_second()).unwrap_or(OffsetDateTime::UNIX_EPOCH));
+    suite
+}
+
+/// Text for an attribute. junit-report escapes what XML gives a meaning, and passes on characters that XML forbids in
+/// any form; a reader would refuse the whole file for one of them.
+fn attribute(text: &str) -> String {
+    escape(text).into_owned()
+}
+
+/// Text for a CDATA section, from lines that are escaped. junit-report writes it as it is, so that `]]>` in it would end
+/// the section: it is spread over two.
+fn cdata(text: &str) -> String {
+    text.replace("]]>", "]]]]><![CDATA[>")
+}
+
+#[cfg(test)]
+#[path = "junit_tests.rs"]
+mod tests;

@@ -1,0 +1,79 @@
+//! Scenarios counted by verdict.
+
+use farm::{FarmEvent, Verdict};
+use std::time::Duration;
+
+/// How the scenarios of a run ended.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Tally {
+    /// Scenarios that were planned.
+    pub planned: usize,
+    /// Passed.
+    pub pass: usize,
+    /// Ran, and the evidence cannot decide.
+    pub inconclusive: usize,
+    /// Could not be tried.
+    pub blocked: usize,
+    /// The bench was at fault.
+    pub infra: usize,
+    /// The model or its firmware was at fault.
+    pub fail: usize,
+    /// Whether the run said that it ended; otherwise it was cut short.
+    pub finished: bool,
+    /// Whether someone interrupted it.
+    pub interrupted: bool,
+    /// How long the run took, where it ended.
+    pub took: Option<Duration>,
+}
+
+impl Tally {
+    /// Counts in one event.
+    pub fn on(&mut self, event: &FarmEvent) {
+        match event {
+            FarmEvent::RunStarted { scenarios, .. } => self.planned = *scenarios,
+            FarmEvent::ScenarioFinished { judgement, .. } => *self.slot(judgement.verdict) += 1,
+            FarmEvent::RunFinished { interrupted, took } => {
+                self.finished = true;
+                self.interrupted = *interrupted;
+                self.took = Some(*took);
+            }
+            _ => {}
+        }
+    }
+
+    fn slot(&mut self, verdict: Verdict) -> &mut usize {
+        match verdict {
+            Verdict::Pass => &mut self.pass,
+            Verdict::Inconclusive => &mut self.inconclusive,
+            Verdict::Blocked => &mut self.blocked,
+            Verdict::Infra => &mut self.infra,
+            Verdict::Fail => &mut self.fail,
+        }
+    }
+
+    /// How many ended with each verdict, the lightest first.
+    pub fn counts(&self) -> [(Verdict, usize); 5] {
+        [
+            (Verdict::Pass, self.pass),
+            (Verdict::Inconclusive, self.inconclusive),
+            (Verdict::Blocked, self.blocked),
+            (Verdict::Infra, self.infra),
+            (Verdict::Fail, self.fail),
+        ]
+    }
+
+    /// How many have a verdict.
+    pub fn judged(&self) -> usize {
+        self.counts().iter().map(|(_, count)| count).sum()
+    }
+
+    /// How many were planned and have none.
+    pub fn not_run(&self) -> usize {
+        self.planned.saturating_sub(self.judged())
+    }
+
+    /// The heaviest verdict; `None` where no scenario has one: no output is never a pass.
+    pub fn worst(&self) -> Option<Verdict> {
+        Verdict::worst(self.counts().into_iter().filter(|(_, count)| *count > 0).map(|(verdict, _)| verdict))
+    }
+}

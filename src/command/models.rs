@@ -1,0 +1,50 @@
+//! `tinyfarm models`: the models and datasets that features may name.
+
+use crate::{WRONG, config::Config, targets};
+use farm::TensorSpec;
+use std::path::Path;
+
+/// Loads every model and dataset, and prints what it is, or what is wrong with it.
+pub fn run(config: &Config) -> miette::Result<u8> {
+    let library = targets::library(config)?;
+    let mut sound = true;
+    for entry in library.models() {
+        println!("{}: {}", entry.name, entry.summary);
+        let model = match library.model(&entry.name, Path::new(".")) {
+            Ok(model) => model,
+            Err(error) => {
+                println!("    not usable: {error}");
+                sound = false;
+                continue;
+            }
+        };
+        println!("    {} bytes, sha256 {}", model.bytes().len(), model.digest());
+        println!("    takes {}", tensors(model.inputs()));
+        println!("    gives {}", tensors(model.outputs()));
+        let operators: Vec<String> =
+            model.operators().iter().map(|op| format!("{} v{}", op.name, op.version)).collect();
+        println!("    operators: {}", operators.join(", "));
+        for data in library.datasets().filter(|data| data.model.as_deref() == Some(&*entry.name)) {
+            let state = match library.dataset(&data.name, Path::new("."), &model) {
+                Ok(dataset) => format!("{} samples", dataset.len()),
+                Err(error) => {
+                    sound = false;
+                    format!("not usable: {error}")
+                }
+            };
+            println!("    dataset {}: {} ({state})", data.name, data.summary);
+        }
+    }
+    for data in library.datasets().filter(|data| data.model.is_none()) {
+        println!("dataset {}: {}", data.name, data.summary);
+    }
+    Ok(if sound { 0 } else { WRONG })
+}
+
+fn tensors(specs: &[TensorSpec]) -> String {
+    let one = |spec: &TensorSpec| {
+        let quantised = spec.quantization.map(|q| format!(" (scale {}, zero point {})", q.scale, q.zero_point));
+        format!("{}{:?}{}", spec.element.word(), spec.shape, quantised.unwrap_or_default())
+    };
+    specs.iter().map(one).collect::<Vec<_>>().join(", ")
+}

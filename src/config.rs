@@ -1,0 +1,308 @@
+//! `tinyfarm.toml`: where things are and what holds unless the command line says otherwise.
+//!
+//! The file at the root of this repository names every key with its default; a test keeps it so.
+
+use farm::{
+    Stage, Timeouts,
+    quantity::{Quantity, Unit},
+    suggest,
+};
+use miette::{Diagnostic, NamedSource, SourceSpan};
+use serde::{Deserialize, Serialize};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+/// The name that is looked for.
+pub const FILE_NAME: &str = "tinyfarm.toml";
+
+/// The whole configuration. Relative paths are relative to the folder of the file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Feature files, or folders of them, that run where the command line names none.
+    pub features: Vec<PathBuf>,
+    /// Folders whose manifests (`*.toml`) name models and datasets.
+    pub models: Vec<PathBuf>,
+    /// Folder for what is built once and used again.
+    pub cache: PathBuf,
+    /// The stages of "every stage", in any order; a step that names a target is not bound by it.
+    pub stages: Vec<Stage>,
+    /// How many emulators run at once; 0: one for each core.
+    pub jobs: usize,
+    /// How many more attempts a job gets after an infra fault.
+    pub retries: u32,
+    /// The time budget of each attempt of a job.
+    pub timeouts: TimeoutsConfig,
+    /// The container stage.
+    pub container: ContainerConfig,
+    /// The runner in container and host.
+    pub runner: RunnerConfig,
+    /// QEMU.
+    pub qemu: QemuConfig,
+}
+
+/// `[timeouts]`, as people write durations.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TimeoutsConfig {
+    /// Take the target, load runner and model, shake hands.
+    pub open: Span,
+    /// All inferences of the job.
+    pub infer: Span,
+    /// Give the target back.
+    pub close: Span,
+}
+
+/// `[container]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ContainerConfig {
+    /// Where no container engine is to be had, let a process of the host stand in, named `host`.
+    pub stand_in_host: bool,
+    /// Jobs at once in the container; 0: one for each core.
+    pub connections: usize,
+    /// Address on which the container's port is published.
+    pub publish: IpAddr,
+}
+
+/// `[runner]`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RunnerConfig {
+    /// A runner of one's own that container and host start in place of the one the farm builds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub program: Option<PathBuf>,
+}
+
+/// `[qemu]`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct QemuConfig {
+    /// The emulator's program; without it, `qemu-system-arm` on PATH.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub program: Option<PathBuf>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            features: vec!["features".into()],
+            models: vec!["models".into()],
+            cache: ".tinyfarm".into(),
+            stages: vec![Stage::Container, Stage::Emulator],
+            jobs: 0,
+            retries: 2,
+            timeouts: TimeoutsConfig::default(),
+            container: ContainerConfig::default(),
+            runner: RunnerConfig::default(),
+            qemu: QemuConfig::default(),
+        }
+    }
+}
+
+impl Default for TimeoutsConfig {
+    fn default() -> Self {
+        let Timeouts { open, infer, close } = Timeouts::default();
+        Self { open: Span(open), infer: Span(infer), close: Span(close) }
+    }
+}
+
+impl Default for ContainerConfig {
+    fn default() -> Self {
+        Self { stand_in_host: false, connections: 0, publish: IpAddr::V4(Ipv4Addr::LOCALHOST) }
+    }
+}
+
+impl From<&TimeoutsConfig> for Timeouts {
+    fn from(config: &TimeoutsConfig) -> Self {
+        Self { open: config.open.0, infer: config.infer.0, close: config.close.0 }
+    }
+}
+
+/// A time as people write it: `"30 s"`, `"500 ms"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span(pub Duration);
+
+impl std::str::FromStr for Span {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wanted = || format!("`{text}` is not a time: write it like `30 s` or `500 ms`");
+        let time = Quantity::parse(text).ok().filter(|time| time.unit() == Unit::Seconds).ok_or_else(wanted)?;
+        let time = Duration::try_from_secs_f64(time.value()).map_err(|_| wanted())?;
+        if time.is_zero() { Err(format!("`{text}` leaves no time at all")) } else { Ok(Self(time)) }
+    }
+}
+
+impl Serialize for Span {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0.subsec_millis() {
+            0 => serializer.collect_str(&format_args!("{} s", self.0.as_secs())),
+            _ => serializer.collect_str(&format_args!("{} ms", self.0.as_millis())),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+pub enum ConfigError {
+    /// It cannot be read.
+    #[error("cannot read the configuration {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It says something that is not understood.
+    #[error("the configuration is wrong: {message}")]
+    Wrong {
+        /// What.
+        message: String,
+        /// The mend.
+        #[help]
+        help: Option<String>,
+        /// The file.
+        #[source_code]
+        file: Arc<NamedSource<String>>,
+        /// Where.
+        #[label("here")]
+        span: Option<SourceSpan>,
+    },
+}
+
+impl Config {
+    /// The configuration in `file`, or in the nearest [`FILE_NAME`] from `from` upwards, or the defaults with paths
+    /// relative to `from`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] where the file cannot be read or understood.
+    pub fn find(file: Option<&Path>, from: &Path) -> Result<Self, ConfigError> {
+        let nearest = || from.ancestors().map(|folder| folder.join(FILE_NAME)).find(|path| path.is_file());
+        match file.map(|path| from.join(path)).or_else(nearest) {
+            Some(path) => Self::load(&path),
+            None => Ok(Self::default().based_at(from)),
+        }
+    }
+
+    fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text =
+            std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let config = Self::parse(&text, &path.display().to_string())?;
+        Ok(config.based_at(path.parent().unwrap_or(Path::new("."))))
+    }
+
+    fn parse(text: &str, name: &str) -> Result<Self, ConfigError> {
+        toml::from_str(text).map_err(|error| {
+            let message = error.message().to_owned();
+            ConfigError::Wrong {
+                help: unknown_key(&message),
+                message,
+                file: Arc::new(NamedSource::new(name, text.to_owned()).with_language("toml")),
+                span: error.span().map(SourceSpan::from),
+            }
+        })
+    }
+
+    fn based_at(mut self, folder: &Path) -> Self {
+        let base = |path: &mut PathBuf| *path = folder.join(&*path);
+        self.features.iter_mut().for_each(base);
+        self.models.iter_mut().for_each(base);
+        base(&mut self.cache);
+        self.runner.program.iter_mut().for_each(base);
+        self.qemu.program.iter_mut().filter(|path| path.components().count() > 1).for_each(base);
+        self
+    }
+}
+
+/// The mend for a key that is not known, read from serde's message, which lists those that are.
+fn unknown_key(message: &str) -> Option<String> {
+    let rest = message.strip_prefix("unknown field ")?;
+    let mut names = rest.split('`').skip(1).step_by(2);
+    let unknown = names.next()?;
+    Some(suggest::mend(unknown, names.collect::<Vec<_>>().iter().copied()))
+}
+
+impl Config {
+    /// How many emulators run at once.
+    pub fn jobs(&self) -> usize {
+        or_cores(self.jobs)
+    }
+
+    /// How many jobs run at once in the container.
+    pub fn connections(&self) -> usize {
+        or_cores(self.container.connections)
+    }
+}
+
+fn or_cores(count: usize) -> usize {
+    match count {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        count => count,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// The shipped file with the keys that are commented out because they have no default put in.
+    fn shipped() -> String {
+        include_str!("../tinyfarm.toml").replace("# program =", "program =")
+    }
+
+    #[test]
+    fn the_shipped_file_names_every_key_with_its_default() {
+        let config = Config::parse(include_str!("../tinyfarm.toml"), FILE_NAME).unwrap();
+        assert_eq!(config, Config::default());
+        let full = Config {
+            runner: RunnerConfig { program: Some("x".into()) },
+            qemu: QemuConfig { program: Some("x".into()) },
+            ..Config::default()
+        };
+        let said: toml::Table = shipped().parse().unwrap();
+        let known = toml::Table::try_from(full).unwrap();
+        for (key, value) in &known {
+            let keys = |value: Option<&toml::Value>| {
+                value.and_then(toml::Value::as_table).map(|table| table.keys().cloned().collect::<Vec<_>>())
+            };
+            assert!(said.contains_key(key), "{key} is not in {FILE_NAME}");
+            assert_eq!(keys(said.get(key)), keys(Some(value)), "in [{key}]");
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_the_nearest_known_one() {
+        let error = Config::parse("featurs = []", FILE_NAME).unwrap_err();
+        let ConfigError::Wrong { help, span, .. } = error else { panic!("{error}") };
+        assert_eq!(help.as_deref(), Some("did you mean `features`?"));
+        assert_eq!(span.unwrap().offset(), 0);
+    }
+
+    #[test]
+    fn a_time_without_a_unit_or_of_nothing_is_refused() {
+        assert!("30".parse::<Span>().is_err());
+        assert!("0 s".parse::<Span>().is_err());
+        assert_eq!("1.5 s".parse(), Ok(Span(Duration::from_millis(1500))));
+    }
+
+    #[test]
+    fn paths_are_relative_to_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(FILE_NAME), "models = [\"m\"]").unwrap();
+        let deep = folder.path().join("a/b");
+        std::fs::create_dir_all(&deep).unwrap();
+        assert_eq!(Config::find(None, &deep).unwrap().models, [folder.path().join("m")]);
+    }
+}

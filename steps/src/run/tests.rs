@@ -1,0 +1,225 @@
+//! What features lead to, on mock targets.
+#![allow(clippy::unwrap_used)]
+
+use crate::testing::{Script, story, yard};
+use farm::{FarmEvent, Fault, Stage, Verdict};
+
+const SUBJECT: &str = "Given the model \"line.tflite\" and the dataset \"line.csv\"\n";
+const PAIR: &str = "Given the model \"pair.tflite\" and the dataset \"label.csv\"\n";
+
+fn too_large() -> Script {
+    Script::Fault(Fault::DoesNotFit { what: "model".into(), needed: 2000, available: 1000 })
+}
+
+#[test]
+fn a_scenario_runs_and_is_judged() {
+    let steps = format!("{SUBJECT}When it runs on every emulator\nThen the mean absolute error is at most 0.05\nAnd the outputs are bit-identical to the container's");
+    let yard = yard().steps(&steps);
+    insta::assert_snapshot!(yard.story(), @"");
+    assert_eq!(yard.opened("container"), 1, "the container ran to be compared with");
+}
+
+#[test]
+fn a_failed_stage_keeps_the_next_from_being_touched() {
+    let steps = format!("{SUBJECT}When it runs on every stage, accepted by\n| metric | container | emulator | board |\n| mean absolute error | <= 0.05 | <= 0.05 | |\n | latency p99 | | | <= 5 ms |\nThen the outputs are bit-identical to the container's");
+    let yard = yard().with("qemu:m4", Script::Offset(1.0)).with("board:x", Script::Offset(0.0)).steps(&steps);
+    insta::assert_snapshot!(yard.story(), @"");
+    assert_eq!(yard.opened("board:x"), 0);
+}
+
+#[test]
+fn every_stage_passes_up_to_the_boards_there_are() {
+    let steps = format!("{SUBJECT}When it runs on every stage, accepted by:\n| metric | container | emulator | qemu:m4 |\n| outputs | | = container | within 1e-6 of container |\n| instructions max | | <= 101 | <= 1,000 |");
+    insta::assert_snapshot!(yard().steps(&steps).story(), @"");
+}
+
+#[test]
+fn a_stage_with_bounds_and_no_target_is_blocked() {
+    let steps = format!("{SUBJECT}When it runs on every stage, accepted by\n| metric | board |\n| latency p99 | <= 5 ms |");
+    insta::assert_snapshot!(yard().steps(&steps).story(), @"");
+}
+
+#[test]
+fn the_host_stands_in_for_the_container_where_it_may() {
+    let steps = format!("{SUBJECT}When it runs on every stage, accepted by\n| metric | container | emulator |\n| mean absolute error | <= 0.05 | |\n| outputs | | = container |");
+    let mut yard = yard().with("container", Script::Absent("no engine")).with("host", Script::Offset(0.0)).steps(&steps);
+    insta::assert_snapshot!(yard.story(), @"");
+    yard.options.stand_in_host = true;
+    insta::assert_snapshot!(yard.story(), @"");
+}
+
+#[test]
+fn the_host_is_not_compared_with_itself() {
+    let steps = format!("{SUBJECT}When it runs on the host\nThen the outputs are bit-identical to the container's");
+    let mut yard = yard().with("container", Script::Absent("no engine")).with("host", Script::Offset(0.0)).steps(&steps);
+    yard.options.stand_in_host = true;
+    insta::assert_snapshot!(yard.story(), @"");
+}
+
+#[test]
+fn a_comparison_leaves_out_the_target_it_is_with() {
+    let steps = format!("{SUBJECT}When it runs on every stage\nThen the outputs are bit-identical to the container's\nAnd the outputs are within 1e-6 of those on \"qemu:m3\"");
+    insta::assert_snapshot!(yard().steps(&steps).story(), @"");
+}
+
+#[test]
+fn targets_that_the_model_does_not_fit_are_left_out_where_that_is_asked() {
+    let fitting = format!("{SUBJECT}When it runs on every emulator that it fits\nThen the maximum error is exactly 0");
+    insta::assert_snapshot!(yard().with("qemu:m4", too_large()).steps(&fitting).story(), @"");
+    insta::assert_snapshot!(yard().with("qemu:m3", too_large()).with("qemu:m4", too_large()).steps(&fitting).story(), @"");
+    let all = format!("{SUBJECT}When it runs on every emulator");
+    insta::assert_snapshot!(yard().with("qemu:m4", too_large()).steps(&all).story(), @"");
+}
+
+#[test]
+fn a_fail_that_is_wanted_is_a_pass_and_any_other_is_not() {
+    let wanted = format!("{SUBJECT}When it is tried on the emulator \"qemu:m4\"\nThen it does not fit\nAnd it fails because \"needs 2000 bytes\"");
+    insta::assert_snapshot!(yard().with("qemu:m4", too_large()).steps(&wanted).story(), @"");
+    insta::assert_snapshot!(yard().steps(&wanted).story(), @"");
+    let other = Script::Fault(Fault::Crash { detail: "core locked up".to_owned() });
+    insta::assert_snapshot!(yard().with("qemu:m4", other).steps(&wanted).story(), @"");
+    insta::assert_snapshot!(yard().with("qemu:m4", Script::Bench(9)).steps(&wanted).story(), @"");
+}
+
+#[test]
+fn outputs_are_compared_with_a_table() {
+    let steps = |table: &str| format!("{PAIR}When it runs on the container\nThen the outputs are\n{table}");
+    insta::assert_snapshot!(yard().steps(&steps("| sample | outputs |\n| one | 1 2 |\n| two | 2 4 |")).story(), @"");
+    insta::assert_snapshot!(yard().steps(&steps("| sample | a | b |\n| two | 1.0 | 2.5 |")).story(), @"");
+}
+
+#[test]
+fn classes_are_judged() {
+    let steps = format!("{PAIR}When it runs on the container\nThen every sample is classified correctly\nAnd the recall of class \"1\" is at least 90 %\nAnd the argmax is the same as those on \"qemu:m3\"\nAnd the identical outputs against those on \"qemu:m3\" are at least 100 %\nAnd the top-1 accuracy is at least 90 %");
+    insta::assert_snapshot!(yard().steps(&steps).story(), @"");
+}
+
+#[test]
+fn a_pass_after_infra_retries_says_so_and_infra_alone_is_infra() {
+    let steps = format!("{SUBJECT}And 1 retry\nWhen it runs on the emulator \"qemu:m3\"");
+    insta::assert_snapshot!(yard().with("qemu:m3", Script::Bench(1)).steps(&steps).story(), @"");
+    insta::assert_snapshot!(yard().with("qemu:m3", Script::Bench(2)).steps(&steps).story(), @"");
+    insta::assert_snapshot!(yard().with("qemu:m3", Script::Panic).steps(&steps).story(), @"");
+}
+
+#[test]
+fn absent_targets_are_remarked_on_or_block() {
+    let steps = format!("{SUBJECT}When it runs on every emulator\nThen the maximum error is exactly 0");
+    insta::assert_snapshot!(yard().with("qemu:m3", Script::Absent("QEMU is too old")).steps(&steps).story(), @"");
+    let none = yard().with("qemu:m3", Script::Absent("no QEMU")).with("qemu:m4", Script::Absent("no QEMU")).steps(&steps);
+    insta::assert_snapshot!(none.story(), @"");
+}
+
+#[test]
+fn datasets_stand_in_the_feature_as_table_or_doc_string() {
+    let table = "Given the model \"line.tflite\"\nAnd the dataset:\n| sample | x0 | y0 |\n| a, b | 1 | 1 |\nWhen it runs on the container\nThen the maximum error is exactly 0";
+    insta::assert_snapshot!(yard().steps(table).story(), @"");
+    let doc = "Given the dataset\n\"\"\"csv\nx0,y0\n1,1.5\n\"\"\"\n* the model \"line.tflite\"\n* it runs on the container\n* the maximum error is below 0.6";
+    insta::assert_snapshot!(yard().steps(doc).story(), @"");
+}
+
+#[test]
+fn backgrounds_rules_outlines_tags_and_names_are_gherkins() {
+    let feature = r#"@top
+Feature: all of it
+
+  Background:
+    Given the model "line.tflite"
+
+  Scenario: first
+    Given the dataset "line.csv"
+    When it runs on the container
+
+  @rule
+  Rule: one
+
+    Background:
+      Given the dataset "line.csv"
+
+    @outline
+    Scenario Outline: on <place>
+      When it runs on <place>
+      Then the <metric> is at most 0
+
+      # a comment
+      @a
+      Examples: two
+        A description
+
+        | place            | metric        |
+        # between the rows
+        | the container    | maximum error |
+
+        | every emulator   | maximum error |
+
+    Scenario Outline: same name
+      When it runs on the <place>
+
+      Examples:
+        | place     |
+        | container |
+"#;
+    insta::assert_snapshot!(yard().file("f.feature", feature).story_in_order(), @"");
+}
+
+#[test]
+fn keywords_may_be_of_another_language() {
+    let feature = "# language: fr\nFonctionnalité: f\n  Scénario: s\n    Soit the model \"line.tflite\" and the dataset \"line.csv\"\n    Quand it runs on the container\n    Alors the maximum error is at most 0\n    Et the root mean square error is at most 0\n";
+    insta::assert_snapshot!(yard().file("f.feature", feature).story(), @"");
+}
+
+#[test]
+fn a_tag_restricts_every_stage_and_options_do() {
+    let steps = format!("{SUBJECT}When it runs on every stage");
+    let tagged = yard().file("f.feature", &format!("Feature: f\n@stage.emulator\nScenario: s\n{steps}\n"));
+    tagged.story();
+    assert_eq!((tagged.opened("container"), tagged.opened("qemu:m3"), tagged.opened("qemu:m4")), (0, 1, 1));
+    let mut optional = yard().steps(&steps);
+    optional.options.stages = vec![Stage::Container];
+    optional.story();
+    assert_eq!((optional.opened("container"), optional.opened("qemu:m3")), (1, 0));
+    let mut one = yard().steps(&steps);
+    one.options.targets = vec!["qemu:m4".to_owned()];
+    one.story();
+    assert_eq!((one.opened("container"), one.opened("qemu:m3"), one.opened("qemu:m4")), (0, 0, 1));
+}
+
+#[test]
+fn an_interrupted_run_still_tells_of_every_scenario() {
+    let cancel = tokio_util::sync::CancellationToken::new();
+    let scenario = |name: &str, place: &str| format!("  Scenario: {name}\n{SUBJECT}When it runs on the emulator \"{place}\"\nThen the maximum error is exactly 0\n");
+    let text: String = (0..300).map(|index| scenario(&format!("s{index}"), "qemu:m3")).collect();
+    let mut yard = yard().with("qemu:m3", Script::Interrupt(cancel.clone())).file("f.feature", &format!("Feature: f\n{text}"));
+    yard.cancel = cancel;
+    let (outcome, events) = yard.run();
+    assert!(outcome.interrupted);
+    assert_eq!(outcome.pass + outcome.blocked, 300);
+    assert!(outcome.blocked > 0, "{outcome:?}");
+    let finished = events.iter().filter(|event| matches!(event, FarmEvent::ScenarioFinished { .. })).count();
+    assert_eq!(finished, 300);
+    assert!(matches!(events.last(), Some(FarmEvent::RunFinished { interrupted: true, .. })));
+    assert!(story(&events).contains("=> blocked: interrupted"));
+}
+
+#[test]
+fn of_ten_thousand_scenarios_none_is_lost() {
+    let rows: String = (0..10_000).map(|index| format!("| {index} |\n")).collect();
+    let feature = format!("Feature: f\nScenario Outline: s<n>\n{SUBJECT}When it runs on the container\nThen the maximum error is at most <n>\nExamples:\n| n |\n{rows}");
+    let yard = yard().file("f.feature", &feature);
+    let (outcome, events) = yard.run();
+    assert_eq!(outcome.pass, 10_000);
+    assert_eq!(outcome.worst(), Some(Verdict::Pass));
+    assert_eq!(yard.opened("container"), 1, "equal jobs are one");
+    let finished = events.iter().filter(|event| matches!(event, FarmEvent::ScenarioFinished { .. })).count();
+    assert_eq!(finished, 10_000);
+}
+
+#[test]
+fn one_scenario_at_a_time_comes_to_an_end_too() {
+    let text: String = (0..100).map(|index| format!("Scenario: s{index}\n{SUBJECT}When it runs on the container\n")).collect();
+    let mut yard = yard().file("f.feature", &format!("Feature: f\n{text}"));
+    for concurrency in 1..4 {
+        yard.concurrency = concurrency;
+        assert_eq!(yard.run().0.pass, 100);
+    }
+}

@@ -1,0 +1,159 @@
+//! A project in a temporary folder, and the real program run in it.
+
+use serde_json::Value;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+};
+use tempfile::TempDir;
+
+/// The repository: shipped models, and the cache of built runners that all tests and the demo share.
+pub const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
+
+/// A folder with a `tinyfarm.toml`, as a user has one.
+pub struct Project {
+    folder: TempDir,
+}
+
+/// How a run of the program ended.
+pub struct Ended {
+    /// Its exit code; -1 where a signal ended it.
+    pub code: i32,
+    /// Standard output.
+    pub out: String,
+    /// Standard error.
+    pub err: String,
+    /// `report.json`, where one was asked for and written.
+    pub report: Value,
+    /// `junit.xml`, likewise.
+    pub junit: String,
+}
+
+impl Project {
+    /// A project that uses the shipped models and the shared cache.
+    pub fn new() -> Self {
+        Self::configured("")
+    }
+
+    /// The same, with `more` after the configuration.
+    pub fn configured(more: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let project = Self { folder };
+        let config =
+            format!("models = [\"{REPOSITORY}/models\", \"models\"]\ncache = \"{REPOSITORY}/.tinyfarm\"\n{more}");
+        project.file("models/README", "").file("tinyfarm.toml", config);
+        project
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Writes a file, and the folders above it.
+    pub fn file(&self, path: &str, contents: impl AsRef<[u8]>) -> &Self {
+        let path = self.path().join(path);
+        fs::create_dir_all(path.parent().expect("a file has a folder")).expect("a folder for the file");
+        fs::write(path, contents).expect("a file in the project");
+        self
+    }
+
+    /// Writes `features/test.feature` with one scenario of these steps, one a line, as they are.
+    pub fn scenario(&self, steps: &str) -> &Self {
+        let steps = steps.trim().lines().map(|line| format!("    {}\n", line.trim())).collect::<String>();
+        self.file("features/test.feature", format!("Feature: test\n  Scenario: the one\n{steps}"))
+    }
+
+    /// The program, not started yet, in this folder.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tinyfarm"));
+        command.current_dir(self.path()).args(arguments).stdin(Stdio::null());
+        command.env_remove("TINYFARM_LOG").env("NO_COLOR", "1");
+        command
+    }
+
+    /// Starts the program with its output piped.
+    pub fn start(&self, arguments: &[&str]) -> Child {
+        self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts")
+    }
+
+    /// Runs the program to its end.
+    pub fn tinyfarm(&self, arguments: &[&str]) -> Ended {
+        self.ended(self.command(arguments).output().expect("the program runs"))
+    }
+
+    /// `tinyfarm run --report report`.
+    pub fn run(&self) -> Ended {
+        self.tinyfarm(&["run", "--report", "report"])
+    }
+
+    /// What a finished program left.
+    pub fn ended(&self, output: Output) -> Ended {
+        let read = |name: &str| fs::read_to_string(self.path().join("report").join(name)).unwrap_or_default();
+        Ended {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+            report: serde_json::from_str(&read("report.json")).unwrap_or(Value::Null),
+            junit: read("junit.xml"),
+        }
+    }
+}
+
+impl Ended {
+    /// All that was printed.
+    pub fn said(&self) -> String {
+        format!("{}\n{}", self.out, self.err)
+    }
+
+    /// Asserts the exit code, and that what was printed holds each of `words`. Line breaks and the frame of a
+    /// diagnostic are not looked at: they depend on the width of the terminal.
+    #[track_caller]
+    pub fn expect(&self, code: i32, words: &[&str]) -> &Self {
+        let said = self.said();
+        assert_eq!(self.code, code, "exit code; it said:\n{said}");
+        let flat = flatten(&said);
+        for word in words {
+            assert!(flat.contains(&flatten(word)), "`{word}` is not in what it said:\n{said}");
+        }
+        self
+    }
+
+    /// The verdict word of the one scenario in `report.json`, and its reason.
+    #[track_caller]
+    pub fn verdict(&self) -> (String, String) {
+        let scenarios = self.report["scenarios"].as_array().unwrap_or_else(|| panic!("no report; {}", self.said()));
+        assert_eq!(scenarios.len(), 1, "{scenarios:?}");
+        let text = |key: &str| scenarios[0][key].as_str().unwrap_or_default().to_owned();
+        (text("verdict"), text("reason"))
+    }
+
+    /// Asserts the one scenario's verdict, the program's exit code for it, and that the reason holds `words`.
+    #[track_caller]
+    pub fn judged(&self, verdict: &str, words: &[&str]) -> &Self {
+        let (found, reason) = self.verdict();
+        assert_eq!(found, verdict, "{reason}\n{}", self.said());
+        for word in words {
+            assert!(reason.contains(word), "`{word}` is not in the reason: {reason}");
+        }
+        let code = match verdict {
+            "pass" => 0,
+            "fail" => 1,
+            _ => 3,
+        };
+        self.expect(code, &[])
+    }
+}
+
+/// Runs of white space, line breaks and the bars of a diagnostic's frame as one blank.
+fn flatten(text: &str) -> String {
+    let bars = ['│', '╰', '─', '▶', '×', '·', '┬', '╭'];
+    text.replace(bars, " ").split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A shipped example's file in the package that holds TFLM.
+pub fn example(name: &str) -> PathBuf {
+    let folder = firmware::tfmicro_dir().expect("the package with the example models");
+    folder.join("examples/models").join(name)
+}
