@@ -3,7 +3,7 @@
 //! The file at the root of this repository names every key with its default; a test keeps it so.
 
 use farm::{
-    Stage, Timeouts,
+    Timeouts,
     quantity::{Quantity, Unit},
     suggest,
 };
@@ -29,8 +29,6 @@ pub struct Config {
     pub models: Vec<PathBuf>,
     /// Folder for what is built once and used again.
     pub cache: PathBuf,
-    /// The stages of "every stage", in any order; a step that names a target is not bound by it.
-    pub stages: Vec<Stage>,
     /// How many emulators run at once; 0: one for each core.
     pub jobs: usize,
     /// How many more attempts a job gets after an infra fault.
@@ -93,7 +91,6 @@ impl Default for Config {
             features: vec!["features".into()],
             models: vec!["models".into()],
             cache: ".tinyfarm".into(),
-            stages: vec![Stage::Container, Stage::Emulator],
             jobs: 0,
             retries: 2,
             timeouts: TimeoutsConfig::default(),
@@ -191,7 +188,12 @@ impl Config {
         let nearest = || from.ancestors().map(|folder| folder.join(FILE_NAME)).find(|path| path.is_file());
         match file.map(|path| from.join(path)).or_else(nearest) {
             Some(path) => Self::load(&path),
-            None => Ok(Self::default().based_at(from)),
+            None => {
+                let mut config = Self::default().based_at(from);
+                // Nobody asked for this folder, so it need not be there.
+                config.models.retain(|folder| folder.is_dir());
+                Ok(config)
+            }
         }
     }
 

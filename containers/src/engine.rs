@@ -14,8 +14,9 @@ use std::{
 };
 use tokio::net::{TcpStream, UnixStream};
 
-/// The engine answers questions at once or not at all; building and starting have budgets of their own.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+/// How long the engine may take to answer a question, and to do what it is told.
+const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE_FOR_WORK: Duration = Duration::from_secs(60);
 
 /// Oldest engine API that was tried: Docker 20.10, as in Debian 12.
 const OLDEST_API: (u32, u32) = (1, 41);
@@ -35,7 +36,7 @@ pub enum EngineError {
     #[error("no Docker engine: nothing listens at {0}, the engine is stopped; start it with scripts/setup")]
     Stopped(Address),
     /// Something listens and does not answer.
-    #[error("no Docker engine: nothing answers at {0} within {wait} s", wait = PATIENCE.as_secs())]
+    #[error("no Docker engine: {0} does not answer, the engine hangs; restart it")]
     Silent(Address),
     /// It cannot be reached for another reason.
     #[error("no Docker engine: {address} cannot be reached: {why}; DOCKER_HOST says where the engine is")]
@@ -165,11 +166,8 @@ impl Address {
                 Self::Tcp(host) => TcpStream::connect(host).await.map(drop),
             }
         };
-        match tokio::time::timeout(PATIENCE, knocked).await {
-            Err(_) => Err(EngineError::Silent(self.clone())),
-            Ok(Err(error)) => Err(self.explain(&error)),
-            Ok(Ok(())) => Ok(()),
-        }
+        let knocked = async { knocked.await.map_err(|error| self.explain(&error)) };
+        within(PATIENCE, || EngineError::Silent(self.clone()), knocked).await
     }
 
     fn explain(&self, error: &io::Error) -> EngineError {
@@ -202,8 +200,10 @@ impl Engine {
         let docker = testcontainers::core::client::docker_client_instance()
             .await
             .map_err(|error| EngineError::Unreachable { address: address.clone(), why: error.to_string() })?
-            .with_timeout(PATIENCE);
-        let version = ask("tell its version", docker.version()).await?;
+            .with_timeout(PATIENCE_FOR_WORK);
+        let asked = docker.clone().with_timeout(PATIENCE);
+        let silent = || EngineError::Silent(address.clone());
+        let version = within(PATIENCE, silent, ask("tell its version", asked.version())).await?;
         let name = version.version.unwrap_or_default();
         let api = version.api_version.unwrap_or_default();
         if api_of(&api).is_none_or(|api| api < OLDEST_API) {
@@ -213,18 +213,30 @@ impl Engine {
         if platform != "linux/amd64" {
             return Err(EngineError::Foreign { version: name, platform });
         }
-        let info = ask("describe itself", docker.info()).await?;
+        let info = within(PATIENCE, silent, ask("describe itself", asked.info())).await?;
         if !info.security_options.unwrap_or_default().iter().any(|option| option.contains("name=seccomp")) {
             return Err(EngineError::NoSeccomp { version: name });
         }
         Ok(Self { docker, address, version: name })
     }
 
-    /// Whether the engine answers at all, now.
-    pub(crate) async fn answers(&self) -> Result<(), EngineError> {
-        self.address.knock().await?;
-        ask("answer a ping", self.docker.ping()).await.map(drop)
+    /// Whether the engine answers at all, now; gives up after `patience`.
+    pub(crate) async fn answers(&self, patience: Duration) -> Result<(), EngineError> {
+        let answers = async {
+            self.address.knock().await?;
+            ask("answer a ping", self.docker.ping()).await.map(drop)
+        };
+        within(patience, || EngineError::Silent(self.address.clone()), answers).await
     }
+}
+
+/// `result`, or the error `late` when it is not there in time.
+async fn within<T>(
+    patience: Duration,
+    late: impl FnOnce() -> EngineError,
+    result: impl Future<Output = Result<T, EngineError>>,
+) -> Result<T, EngineError> {
+    tokio::time::timeout(patience, result).await.unwrap_or_else(|_| Err(late()))
 }
 
 /// Waits for an answer of the engine, and says what was asked where there is none.
@@ -290,6 +302,18 @@ mod tests {
         let denied = dead.explain(&io::ErrorKind::PermissionDenied.into());
         assert_eq!(denied, EngineError::Denied(dead));
         assert!(denied.to_string().contains("usermod -aG docker"), "{denied}");
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_takes_calls_and_does_not_answer_is_said_to_hang() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("hangs.sock");
+        let _listener = UnixListener::bind(&path).unwrap();
+        let docker = Docker::connect_with_unix(path.to_str().unwrap(), 60, bollard::API_DEFAULT_VERSION).unwrap();
+        let engine = Engine { docker, address: Address::Unix(path.clone()), version: String::new() };
+        let silent = engine.answers(Duration::from_millis(50)).await.unwrap_err();
+        assert_eq!(silent, EngineError::Silent(Address::Unix(path)));
+        assert!(silent.engine_is_gone());
     }
 
     #[test]

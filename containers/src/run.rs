@@ -25,6 +25,12 @@ pub(crate) const MADE: &str = "org.tinyfarm.made";
 /// How long a container may take to start.
 const START: Duration = Duration::from_secs(60);
 
+/// How long the engine may take to say what became of a container: less than a session waits for it.
+const POST_MORTEM: Duration = Duration::from_secs(3);
+
+/// How long removal may take; after that it is left to the next run, for the program wants to end.
+const REMOVAL: Duration = Duration::from_secs(20);
+
 /// How a container is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Health {
@@ -143,7 +149,7 @@ impl Running {
     /// # Errors
     /// [`EngineError`]: the engine is out of reach, or did not answer that.
     pub(crate) async fn health(&self) -> Result<Health, EngineError> {
-        self.engine.answers().await?;
+        self.engine.answers(POST_MORTEM).await?;
         let inspected = self.engine.docker.inspect_container(&self.id, None::<InspectContainerOptions>).await;
         if inspected.as_ref().is_err_and(is_not_found) {
             return Ok(Health::Gone);
@@ -156,10 +162,10 @@ impl Running {
         })
     }
 
-    /// Removes the container and its network.
+    /// Removes the container and its network. May be asked again if that failed.
     pub(crate) async fn remove(&self) {
-        if !self.removed.swap(true, Ordering::Relaxed) {
-            remove(&self.engine, &self.id, &self.network).await;
+        if !self.removed.load(Ordering::Relaxed) && remove(&self.engine, &self.id, &self.network).await {
+            self.removed.store(true, Ordering::Relaxed);
         }
     }
 }
@@ -168,7 +174,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         // Without a runtime the next run's sweep does it.
         if let Ok(runtime) = tokio::runtime::Handle::try_current()
-            && !self.removed.swap(true, Ordering::Relaxed)
+            && !self.removed.load(Ordering::Relaxed)
         {
             let (engine, id, network) = (self.engine.clone(), mem::take(&mut self.id), mem::take(&mut self.network));
             runtime.spawn(async move { remove(&engine, &id, &network).await });
@@ -176,18 +182,24 @@ impl Drop for Running {
     }
 }
 
-/// Removes a container and its network, as far as they are there. What cannot be removed is told, and left to a sweep.
-pub(crate) async fn remove(engine: &Engine, container: &str, network: &str) {
+/// Removes a container and its network, as far as they are there; whether both are gone. What cannot be removed is told.
+pub(crate) async fn remove(engine: &Engine, container: &str, network: &str) -> bool {
     let force = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
-    if let Err(error) = engine.docker.remove_container(container, Some(force)).await
-        && !is_not_found(&error)
-    {
-        tracing::warn!(container, %error, "could not remove the runner's container; the next run will");
-    }
-    if let Err(error) = engine.docker.remove_network(network).await
-        && !is_not_found(&error)
-    {
-        tracing::warn!(network, %error, "could not remove the container's network; the next run will");
+    let removal = async {
+        let container = engine.docker.remove_container(container, Some(force)).await;
+        let network = engine.docker.remove_network(network).await;
+        container.err().into_iter().chain(network.err()).find(|error| !is_not_found(error))
+    };
+    match tokio::time::timeout(REMOVAL, removal).await {
+        Ok(None) => true,
+        Ok(Some(error)) => {
+            tracing::warn!(container, %error, "could not remove the runner's container; the next run will");
+            false
+        }
+        Err(_) => {
+            tracing::warn!(container, "the engine did not remove the runner's container in time; the next run will");
+            false
+        }
     }
 }
 

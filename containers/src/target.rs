@@ -38,6 +38,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Place {
     running: Option<Arc<Running>>,
+    /// Containers that ended and are still to be removed.
+    lost: Vec<Arc<Running>>,
     /// Shut down: no other is started.
     closed: bool,
 }
@@ -82,6 +84,9 @@ impl Shared {
         }
         let bench = |error: EngineError| TargetError::Bench(error.to_string());
         let engine = Engine::connect().await.map_err(bench)?;
+        for lost in place.lost.drain(..) {
+            lost.remove().await;
+        }
         let clean = async {
             match sweep(&engine).await {
                 Ok(count) => tracing::debug!(count, "swept left-overs of killed runs"),
@@ -103,7 +108,8 @@ impl Shared {
     async fn give_up(&self, running: &Arc<Running>) {
         let mut place = self.place.lock().await;
         if place.running.as_ref().is_some_and(|current| Arc::ptr_eq(current, running)) {
-            place.running = None;
+            let running = place.running.take();
+            place.lost.extend(running);
         }
     }
 
@@ -173,12 +179,10 @@ impl Target for ContainerTarget {
     }
 
     async fn shutdown(&self) {
-        let running = {
-            let mut place = self.shared.place.lock().await;
-            place.closed = true;
-            place.running.take()
-        };
-        if let Some(running) = running {
+        let mut place = self.shared.place.lock().await;
+        place.closed = true;
+        let running = place.running.take();
+        for running in place.lost.drain(..).chain(running) {
             running.remove().await;
         }
     }

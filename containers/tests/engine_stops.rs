@@ -6,6 +6,7 @@ mod common;
 
 use bollard::query_parameters::KillContainerOptions;
 use common::{Engine, bench, infer, job, options, run, targets};
+use containers::Address;
 use farm::Availability;
 use std::{fs, path::PathBuf, process::Command};
 use tokio::{
@@ -15,16 +16,19 @@ use tokio::{
 };
 
 const SOCKET: &str = "TINYFARM_TEST_SOCKET";
+const REAL: &str = "TINYFARM_TEST_REAL_SOCKET";
 
 /// `DOCKER_HOST` holds for a whole process, so the test runs in one of its own.
 #[test]
 fn an_engine_that_stops_in_mid_run_is_infra_and_named() {
     let Some(socket) = std::env::var_os(SOCKET) else {
+        let Address::Unix(real) = Address::from_env().unwrap() else { panic!("an engine with a socket is wanted") };
         let dir = tempfile::tempdir().unwrap();
         let socket = dir.path().join("docker.sock");
         let status = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "an_engine_that_stops_in_mid_run_is_infra_and_named", "--nocapture"])
             .env(SOCKET, &socket)
+            .env(REAL, real)
             .env("DOCKER_HOST", format!("unix://{}", socket.display()))
             .status()
             .unwrap();
@@ -36,14 +40,14 @@ fn an_engine_that_stops_in_mid_run_is_infra_and_named() {
 
 async fn stop_in_mid_run(socket: PathBuf) {
     let name = "engine-stops";
-    let front = tokio::spawn(forward(UnixListener::bind(&socket).unwrap()));
+    let behind = std::env::var(REAL).unwrap();
+    let front = tokio::spawn(forward(UnixListener::bind(&socket).unwrap(), behind.clone()));
     let (container, _) = targets(&options(name));
     let job = job(&*container, 20);
     assert!(matches!(container.availability().await, Availability::Ready { .. }));
     assert_eq!(run(&*container, &job).await.unwrap().len(), 20);
     let mut session = container.open(&job).await.unwrap();
-    let real =
-        Engine(bollard::Docker::connect_with_unix("/var/run/docker.sock", 30, bollard::API_DEFAULT_VERSION).unwrap());
+    let real = Engine(bollard::Docker::connect_with_unix(&behind, 30, bollard::API_DEFAULT_VERSION).unwrap());
     let id = real.containers(name).await.remove(0);
 
     // An engine that stops takes its containers with it.
@@ -62,7 +66,7 @@ async fn stop_in_mid_run(socket: PathBuf) {
 
     // It comes back: so does the target.
     fs::remove_file(&socket).unwrap();
-    let front = tokio::spawn(forward(UnixListener::bind(&socket).unwrap()));
+    let front = tokio::spawn(forward(UnixListener::bind(&socket).unwrap(), behind.clone()));
     assert_eq!(run(&*container, &job).await.unwrap().len(), 20);
     container.shutdown().await;
     assert!(real.networks(name).await.is_empty(), "the first container's network is still there");
@@ -70,12 +74,13 @@ async fn stop_in_mid_run(socket: PathBuf) {
 }
 
 /// Passes everything on to the real engine, until it is dropped with all its connections.
-async fn forward(listener: UnixListener) {
+async fn forward(listener: UnixListener, real: String) {
     let mut connections = JoinSet::new();
     loop {
         let (mut here, _) = listener.accept().await.unwrap();
+        let real = real.clone();
         connections.spawn(async move {
-            let mut there = UnixStream::connect("/var/run/docker.sock").await.unwrap();
+            let mut there = UnixStream::connect(real).await.unwrap();
             let _ = copy_bidirectional(&mut here, &mut there).await;
         });
     }

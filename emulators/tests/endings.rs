@@ -43,7 +43,7 @@ fn elf(folder: &Path, words: &[u32]) -> PathBuf {
     let size = 4 * words.len() as u32;
     let mut bytes = b"\x7fELF\x01\x01\x01".to_vec();
     bytes.resize(16, 0);
-    bytes.extend([2, 0, 40, 0, 1, 0, 0, 0].into_iter()); // executable, Arm, version 1
+    bytes.extend([2, 0, 40, 0, 1, 0, 0, 0]); // executable, Arm, version 1
     for word in [words[1], 52, 0, 0x0500_0200] {
         bytes.extend(word.to_le_bytes()); // entry, program headers, section headers, flags
     }

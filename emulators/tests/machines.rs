@@ -4,8 +4,12 @@
 mod common;
 
 use common::{big_endian_sample, float, job, machine, model, run, sample, sine};
-use emulators::Launch;
-use farm::{Availability, Clock, Fault, TargetError};
+use emulators::{
+    Launch,
+    bench::{Instructions, QemuBench},
+};
+use farm::{Availability, Clock, Fault, Session, TargetError};
+use firmware::{Load, ModelImage, RunnerSession};
 
 const MACHINES: [&str; 9] = [
     "mps2-an385",
@@ -124,4 +128,29 @@ async fn the_command_line_has_a_fixed_instruction_count_and_no_semihosting() {
     assert!(line.starts_with("-machine mps2-an505,memory-backend=ram0 -nodefaults"), "{line}");
     assert!(line.contains("-icount shift=") && !line.contains("semihosting"), "{line}");
     assert!(line.contains("loader,file=/proc/self/fd/13,addr=0x"), "{line}");
+}
+
+/// The clock's resolution must not show: with instructions twice as long the counts are the same, to the instruction
+/// that a clock of less than two ticks for each cannot tell.
+#[tokio::test(flavor = "multi_thread")]
+async fn instructions_are_counted_and_not_the_time_they_were_given() {
+    let model = model("hello_world");
+    for name in ["mps2-an385", "mps2-an505", "mps3-an547", "netduinoplus2"] {
+        let target = machine(name);
+        let job = job(&target, &model, sine(12));
+        let (_, usual) = run(&target, &job).await.unwrap();
+        let launch = target.launch().await.unwrap();
+        let slower = Launch { icount_shift: launch.icount_shift + 1, ..launch };
+        let firmware = common::BUILDER.build(target.port()).await.unwrap();
+        let started = slower.start(&ModelImage::encode(&model)).await.unwrap();
+        let instructions = Instructions { clock_hz: target.port().clock_hz, icount_shift: slower.icount_shift };
+        let (bench, link) = QemuBench::new(started, firmware.clone(), instructions);
+        let mut session = RunnerSession::open(link, bench, &job, Load::Beside, firmware.into()).await.unwrap();
+        let slow = session.infer(job.dataset.inputs(), &|_| ()).await.unwrap();
+        Box::new(session).close().await;
+        for (usual, slow) in usual.iter().zip(&slow) {
+            assert_eq!(usual.output, slow.output);
+            assert!(usual.ticks.abs_diff(slow.ticks) <= 1, "{name}: {} and {}", usual.ticks, slow.ticks);
+        }
+    }
 }

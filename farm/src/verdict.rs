@@ -63,7 +63,10 @@ impl Judgement {
 
 impl fmt::Display for Judgement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.verdict, self.reason)
+        match self.reason.as_str() {
+            "" => write!(f, "{}", self.verdict),
+            reason => write!(f, "{}: {reason}", self.verdict),
+        }
     }
 }
 
@@ -76,5 +79,11 @@ mod tests {
         assert_eq!(Verdict::worst([Verdict::Pass, Verdict::Fail, Verdict::Infra]), Some(Verdict::Fail));
         assert_eq!(Verdict::worst([Verdict::Pass, Verdict::Inconclusive]), Some(Verdict::Inconclusive));
         assert_eq!(Verdict::worst([]), None);
+    }
+
+    #[test]
+    fn a_judgement_without_a_reason_is_only_its_verdict() {
+        assert_eq!(Judgement::new(Verdict::Pass, "").to_string(), "pass");
+        assert_eq!(Judgement::new(Verdict::Fail, "crashed").to_string(), "fail: crashed");
     }
 }

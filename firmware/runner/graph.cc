@@ -44,11 +44,13 @@ bool CheckIndices(const Indices* indices, int least, int tensors, Failure* failu
   return true;
 }
 
-bool CheckConstant(const tflite::Tensor* tensor, const uint8_t* data, uint32_t size, uint32_t number, Failure* failure) {
+bool CheckConstant(const tflite::Tensor* tensor, const uint8_t* data, uint32_t size, uint32_t number,
+                   Failure* failure) {
   uint64_t wanted = ElementSize(tensor->type());
   for (size_t i = 0; tensor->shape() != nullptr && i < tensor->shape()->size(); ++i) wanted *= tensor->shape()->Get(i);
   if (wanted > size) {
-    g_log.Print("Tensor %d is a constant of %u bytes, and only %u are there", number, static_cast<uint32_t>(wanted), size);
+    g_log.Print("Tensor %u is a constant of %u bytes, and only %u are there", number, static_cast<uint32_t>(wanted),
+                size);
     return Refuse(failure, number);
   }
   uintptr_t address = reinterpret_cast<uintptr_t>(data);

@@ -8,7 +8,8 @@
 namespace runner {
 
 // Whether every tensor and buffer that the graph names is there, every constant is whole and lies aligned for its
-// elements, and no operator reads what nothing sets. The file itself must be a sound flatbuffer: the farm verifies that before it sends one.
+// elements, and no operator reads what nothing sets. The file itself must be a sound flatbuffer: the farm verifies that
+// before it sends one.
 bool CheckGraph(const tflite::Model* model, Failure* failure);
 
 }  // namespace runner

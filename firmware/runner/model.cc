@@ -33,7 +33,8 @@ HeldModel Examine(const uint8_t* image, size_t room) {
   uint32_t version = Word(image, 4);
   if (version != kImageVersion) return Unsound(held, kModelCorrupt, kImageVersion, version, "version");
   uint32_t length = Word(image, 8);
-  if (length > room - kImageHeaderBytes) return Unsound(held, kModelCorrupt, room - kImageHeaderBytes, length, "length");
+  uint32_t most = room - kImageHeaderBytes;
+  if (length > most) return Unsound(held, kModelCorrupt, most, length, "length");
 
   held.bytes = image + kImageHeaderBytes;
   held.length = length;

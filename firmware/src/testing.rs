@@ -115,6 +115,9 @@ impl FromStr for Behaviour {
     }
 }
 
+/// A model that is played: input bytes to output bytes.
+pub type Compute = Box<dyn FnMut(&[u8]) -> Vec<u8> + Send>;
+
 /// A runner that is played. Its answers are real bytes of the protocol over any stream.
 pub struct FakeRunner {
     /// What it does wrong.
@@ -129,7 +132,7 @@ pub struct FakeRunner {
     /// given one by LOAD.
     pub model: Option<(Digest, u32, u32)>,
     /// What comes out, by what goes in; cut or filled up with zeros to the model's size.
-    pub compute: Box<dyn FnMut(&[u8]) -> Vec<u8> + Send>,
+    pub compute: Compute,
 }
 
 impl fmt::Debug for FakeRunner {

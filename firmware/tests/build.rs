@@ -8,7 +8,7 @@ use std::path::Path;
 
 /// Outlives the run, so that only the first one compiles.
 fn cache() -> &'static Path {
-    Path::new(concat!(env!("CARGO_TARGET_TMPDIR"), "/runners"))
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.tinyfarm"))
 }
 
 fn builder() -> Builder {

@@ -30,7 +30,7 @@ impl Bench for Child {
 }
 
 async fn runner() -> Arc<HostRunner> {
-    let cache = Path::new(concat!(env!("CARGO_TARGET_TMPDIR"), "/runners"));
+    let cache = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.tinyfarm"));
     let jobs = std::thread::available_parallelism().map_or(2, usize::from);
     let builder = Builder::new(cache, tflm::locate().unwrap(), jobs);
     builder.host().await.unwrap_or_else(|error| panic!("{error}"))

@@ -1,5 +1,5 @@
 //! What tinyfarm tells people and machines. Every reporter consumes the farm's one stream of events and nothing else;
-//! [`collect`] hands each event to all of them, and a reporter that fails stops neither the run nor the others.
+//! [`collect()`] hands each event to all of them, and a reporter that fails stops neither the run nor the others.
 //!
 //! | module | what lives there |
 //! |---|---|

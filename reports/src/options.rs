@@ -84,7 +84,7 @@ pub struct ReportOptions {
     pub screen: Screen,
 }
 
-/// The reporters that `options` ask for, in the order in which [`crate::collect`] wants them. Creates the report folder
+/// The reporters that `options` ask for, in the order in which [`crate::collect()`] wants them. Creates the report folder
 /// and sees that it can be written, so that this is known before anything runs; the files of an earlier run in it stay
 /// until this one starts.
 ///

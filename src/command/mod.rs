@@ -13,11 +13,10 @@ use std::{io::IsTerminal as _, path::PathBuf};
 
 /// What to plan, from the configuration and the command line, which has the last word.
 fn plan_options(config: &Config, selection: &Selection) -> PlanOptions {
-    let stages = if selection.stages.is_empty() { &config.stages } else { &selection.stages };
     PlanOptions {
         tags: selection.tags.clone(),
         name: selection.name.clone(),
-        stages: stages.clone(),
+        stages: selection.stages.clone(),
         targets: selection.target.clone(),
         stand_in_host: config.container.stand_in_host,
         timeouts: (&config.timeouts).into(),

@@ -53,7 +53,11 @@ impl Acceptance {
         for (index, name) in heading.iter().enumerate().skip(1) {
             let column = Column::read(name);
             if name.is_empty() || columns.contains(&column) {
-                let wrong = if name.is_empty() { "a column has no heading".to_owned() } else { format!("there are two columns `{name}`") };
+                let wrong = if name.is_empty() {
+                    "a column has no heading".to_owned()
+                } else {
+                    format!("there are two columns `{name}`")
+                };
                 return Err(PhraseError::new(wrong).at((0, index)));
             }
             columns.push(column);
@@ -63,7 +67,11 @@ impl Acceptance {
             let metric = row.first().map(String::as_str).unwrap_or_default();
             let mut cells = Vec::new();
             for (index, bound) in row.iter().enumerate().skip(1) {
-                let cell = if bound.is_empty() { None } else { Some(criterion(metric, bound).map_err(|error| error.at((number + 1, index)))?) };
+                let cell = if bound.is_empty() {
+                    None
+                } else {
+                    Some(criterion(metric, bound).map_err(|error| error.at((number + 1, index)))?)
+                };
                 cells.push(cell);
             }
             if cells.iter().all(Option::is_none) {
@@ -74,13 +82,14 @@ impl Acceptance {
             rows.push(cells);
         }
         if rows.is_empty() || columns.is_empty() {
-            return Err(PhraseError::new("the acceptance table holds no bound").help("below the heading, write rows like `| mean absolute error | <= 0.05 |`"));
+            return Err(PhraseError::new("the acceptance table holds no bound")
+                .help("below the heading, write rows like `| mean absolute error | <= 0.05 |`"));
         }
         Ok(Self { columns, rows })
     }
 
     /// Whether every column speaks of something there is: a stage, or a target among `known`.
-    pub(crate) fn check_columns<'a>(&self, known: &[&'a str]) -> Result<(), PhraseError> {
+    pub(crate) fn check_columns(&self, known: &[&str]) -> Result<(), PhraseError> {
         for (index, column) in self.columns.iter().enumerate() {
             if let Column::Target(name) = column
                 && !known.contains(&name.as_str())
@@ -120,7 +129,10 @@ impl Acceptance {
         };
         let chosen = [self.columns.iter().position(|column| *column == Column::Every), own.or_else(of_stage)];
         self.rows.iter().enumerate().flat_map(move |(number, row)| {
-            chosen.into_iter().flatten().filter_map(move |index| Some((row.get(index)?.as_ref()?, (number + 1, index + 1))))
+            chosen
+                .into_iter()
+                .flatten()
+                .filter_map(move |index| Some((row.get(index)?.as_ref()?, (number + 1, index + 1))))
         })
     }
 

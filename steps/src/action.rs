@@ -98,7 +98,10 @@ impl Place {
         ("every emulator", "all emulated machines; one that the model does not fit is a fail"),
         ("every emulator that it fits", "the same, but machines that the model does not fit are left out and named"),
         ("every board", "all boards"),
-        ("every stage", "the container, then every emulator, then every board; a stage starts only after the one before passed"),
+        (
+            "every stage",
+            "the container, then every emulator, then every board; a stage starts only after the one before passed",
+        ),
         ("every stage that it fits", "the same, without the targets that the model does not fit"),
     ];
 

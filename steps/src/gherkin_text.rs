@@ -6,7 +6,17 @@ use gherkin::{Examples, Feature, GherkinEnv, Scenario, Step, Table};
 
 /// Keywords that begin a line of Gherkin, in English; other languages get no suggestion.
 const KEYWORDS: &[&str] = &[
-    "Feature:", "Background:", "Rule:", "Scenario:", "Scenario Outline:", "Examples:", "Given", "When", "Then", "And", "But",
+    "Feature:",
+    "Background:",
+    "Rule:",
+    "Scenario:",
+    "Scenario Outline:",
+    "Examples:",
+    "Given",
+    "When",
+    "Then",
+    "And",
+    "But",
 ];
 
 /// Parses `file`.
@@ -14,10 +24,23 @@ const KEYWORDS: &[&str] = &[
 /// # Errors
 /// All that is wrong with it as Gherkin.
 pub(crate) fn parse(file: &SourceFile) -> Result<Feature, Vec<PlanError>> {
-    let feature = Feature::parse(&*file.text, GherkinEnv::default()).map_err(|error| vec![syntax(file, &error.to_string())])?;
+    // The parser is another's, and the text is anyone's: a panic is told as an error of this file.
+    let parsed = std::panic::catch_unwind(|| Feature::parse(&*file.text, GherkinEnv::default()));
+    let feature = match parsed {
+        Ok(Ok(feature)) => feature,
+        Ok(Err(error)) => return Err(vec![syntax(file, &error.to_string())]),
+        Err(_) => return Err(vec![PlanError::bare("the Gherkin parser panicked on this file").in_file(&file.path)]),
+    };
     let mut errors = Vec::new();
-    for background in feature.background.iter().chain(feature.rules.iter().filter_map(|rule| rule.background.as_ref())) {
-        description(file, background.span.start, background.steps.first(), background.description.as_deref(), &mut errors);
+    for background in feature.background.iter().chain(feature.rules.iter().filter_map(|rule| rule.background.as_ref()))
+    {
+        description(
+            file,
+            background.span.start,
+            background.steps.first(),
+            background.description.as_deref(),
+            &mut errors,
+        );
         background.steps.iter().for_each(|step| step_tables(file, step, &mut errors));
     }
     for scenario in scenarios(&feature) {
@@ -52,7 +75,11 @@ fn syntax(file: &SourceFile, told: &str) -> PlanError {
         !text.is_empty() && !text.starts_with(['#', '@'])
     };
     let english = !file.text.contains("language:");
-    if english && !file.text.lines().any(|line| ["Feature:", "Ability:", "Business Need:"].iter().any(|word| line.trim_start().starts_with(word))) {
+    if english
+        && !file.text.lines().any(|line| {
+            ["Feature:", "Ability:", "Business Need:"].iter().any(|word| line.trim_start().starts_with(word))
+        })
+    {
         let first = (1..=file.line_count()).find(begins).unwrap_or(1);
         return PlanError::bare(format!("not Gherkin: `{}`", file.slice(file.line(first))))
             .at(file, file.line(first))
@@ -66,7 +93,11 @@ fn syntax(file: &SourceFile, told: &str) -> PlanError {
     let Some(bad) = bad else {
         let last = (1..=file.line_count()).rev().find(|line| !file.line(*line).is_empty()).unwrap_or(1);
         let open = file.text.matches("\"\"\"").count() % 2 == 1;
-        let help = if open { "a doc string is opened with `\"\"\"` and never closed" } else { "something is missing after this line" };
+        let help = if open {
+            "a doc string is opened with `\"\"\"` and never closed"
+        } else {
+            "something is missing after this line"
+        };
         return PlanError::bare("the feature file ends too early").at(file, file.line(last)).helped(help);
     };
     let text = file.slice(file.line(bad));
@@ -77,7 +108,13 @@ fn syntax(file: &SourceFile, told: &str) -> PlanError {
         let near = farm::suggest::nearest(first, KEYWORDS.iter().copied());
         near.map_or_else(
             || "a step begins with Given, When, Then, And, But or *".to_owned(),
-            |near| if near.trim_end_matches(':') == first { "this keyword may not stand here".to_owned() } else { format!("did you mean `{near}`?") },
+            |near| {
+                if near.trim_end_matches(':') == first {
+                    "this keyword may not stand here".to_owned()
+                } else {
+                    format!("did you mean `{near}`?")
+                }
+            },
         )
     };
     PlanError::bare(format!("not Gherkin: `{text}`")).at(file, file.line(bad)).helped(help)
@@ -87,7 +124,14 @@ fn syntax(file: &SourceFile, told: &str) -> PlanError {
 fn language(file: &SourceFile) -> Option<PlanError> {
     (1..=file.line_count()).find_map(|line| {
         let range = file.line(line);
-        let language = file.slice(range.clone()).strip_prefix('#')?.trim().strip_prefix("language")?.trim().strip_prefix(':')?.trim();
+        let language = file
+            .slice(range.clone())
+            .strip_prefix('#')?
+            .trim()
+            .strip_prefix("language")?
+            .trim()
+            .strip_prefix(':')?
+            .trim();
         (!gherkin::is_language_supported(language)).then(|| {
             PlanError::bare(format!("Gherkin has no language `{language}`"))
                 .at(file, range)
@@ -133,7 +177,13 @@ fn cut(file: &SourceFile, table: &Table) -> Option<PlanError> {
 }
 
 /// A line of description that reads like a step, but for its first word.
-fn description(file: &SourceFile, offset: usize, first_step: Option<&Step>, text: Option<&str>, errors: &mut Vec<PlanError>) {
+fn description(
+    file: &SourceFile,
+    offset: usize,
+    first_step: Option<&Step>,
+    text: Option<&str>,
+    errors: &mut Vec<PlanError>,
+) {
     if text.is_none() {
         return;
     }
@@ -147,9 +197,11 @@ fn description(file: &SourceFile, offset: usize, first_step: Option<&Step>, text
         let Some((keyword, rest)) = words.split_once(' ') else { continue };
         if let Some(wanted) = catalogue::keyword_of(rest.trim()) {
             errors.push(
-                PlanError::bare(format!("`{keyword}` is no keyword, so this line would be read as a description, not as a step"))
-                    .at(file, file.line(line))
-                    .helped(format!("did you mean `{}`?", catalogue::word(wanted))),
+                PlanError::bare(format!(
+                    "`{keyword}` is no keyword, so this line would be read as a description, not as a step"
+                ))
+                .at(file, file.line(line))
+                .helped(format!("did you mean `{}`?", catalogue::word(wanted))),
             );
         }
         if words.ends_with(':') && first_step.is_none() {

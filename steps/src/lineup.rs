@@ -45,7 +45,12 @@ pub(crate) enum NoLineup {
 }
 
 /// The stages of a step, in order.
-pub(crate) fn lineup(place: &Place, infos: &[TargetInfo], scope: &Scope, tag: Option<Stage>) -> Result<Vec<Group>, NoLineup> {
+pub(crate) fn lineup(
+    place: &Place,
+    infos: &[TargetInfo],
+    scope: &Scope,
+    tag: Option<Stage>,
+) -> Result<Vec<Group>, NoLineup> {
     let of_stage = |stage: Stage| {
         let targets = infos.iter().filter(|info| info.stage == stage && scope.wants(info)).cloned().collect();
         Group { stage, targets }
@@ -64,8 +69,11 @@ pub(crate) fn lineup(place: &Place, infos: &[TargetInfo], scope: &Scope, tag: Op
         && let Some(group) = groups.iter().find(|group| seen_as(group.stage) != tag)
     {
         return Err(NoLineup::Wrong(
-            PhraseError::new(format!("tag `@stage.{tag}` says {tag} only, and this step runs on the {} stage", seen_as(group.stage)))
-                .help("take the tag away, or say `every stage`"),
+            PhraseError::new(format!(
+                "tag `@stage.{tag}` says {tag} only, and this step runs on the {} stage",
+                seen_as(group.stage)
+            ))
+            .help("take the tag away, or say `every stage`"),
         ));
     }
     let wanted: Vec<Group> = groups

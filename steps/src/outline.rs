@@ -46,7 +46,9 @@ pub(crate) fn expand(file: &SourceFile, scenario: &Scenario) -> Result<Vec<Expan
     let template = clone_without_examples(scenario);
     let (mut all, mut unfilled) = (Vec::new(), Vec::new());
     for examples in &scenario.examples {
-        let Some((heading, rows)) = examples.table.as_ref().and_then(|table| table.rows.split_first()) else { continue };
+        let Some((heading, rows)) = examples.table.as_ref().and_then(|table| table.rows.split_first()) else {
+            continue;
+        };
         let offset = examples.table.as_ref().map_or(0, |table| table.span.start);
         let lines = file.table_rows(offset, rows.len() + 1);
         for (index, row) in rows.iter().enumerate() {

@@ -15,7 +15,8 @@ pub struct ExpectedOutputs {
 #[derive(Debug, Clone, PartialEq)]
 struct Row {
     sample: String,
-    values: Vec<Expected>,
+    /// `None`: whatever comes back will do.
+    values: Vec<Option<Expected>>,
 }
 
 /// One value as it was written.
@@ -67,9 +68,11 @@ impl Expected {
 }
 
 impl ExpectedOutputs {
-    /// Reads `| sample | outputs |`, where `outputs` holds all values of a sample, or one column for each value.
+    /// Reads `| sample | outputs |`, where `outputs` holds all values of a sample, or one column for each value, where an
+    /// empty cell asks for nothing.
     pub(crate) fn parse(table: &[Vec<String>]) -> Result<Self, PhraseError> {
-        let shape = "write `| sample | outputs |` with rows like `| person | 43 250 44 |`, or one column for each output value";
+        let shape =
+            "write `| sample | outputs |` with rows like `| person | 43 250 44 |`, or one column for each output value";
         let Some((heading, body)) = table.split_first() else {
             return Err(PhraseError::new("the table of outputs is empty").help(shape));
         };
@@ -78,19 +81,26 @@ impl ExpectedOutputs {
         }
         let mut rows: Vec<Row> = Vec::new();
         for (number, row) in body.iter().enumerate() {
-            let sample = row[0].clone();
+            let sample = row.first().cloned().unwrap_or_default();
             if rows.iter().any(|row| row.sample == sample) {
                 return Err(PhraseError::new(format!("sample `{sample}` stands twice")).at((number + 1, 0)));
             }
             let mut values = Vec::new();
             for (column, cell) in row.iter().enumerate().skip(1) {
+                if cell.is_empty() && row.len() > 2 {
+                    values.push(None);
+                }
                 for word in cell.split([' ', ',']).filter(|word| !word.is_empty()) {
-                    values.push(Expected::parse(word).ok_or_else(|| {
+                    let value = Expected::parse(word).ok_or_else(|| {
                         PhraseError::new(format!("`{word}` is not a number"))
                             .help("give stored values like `250`, or real ones like `0.954`")
                             .at((number + 1, column))
-                    })?);
+                    })?;
+                    values.push(Some(value));
                 }
+            }
+            if values.iter().all(Option::is_none) {
+                return Err(PhraseError::new(format!("no value is given for sample `{sample}`")).at((number + 1, 0)));
             }
             rows.push(Row { sample, values });
         }
@@ -127,7 +137,8 @@ impl ExpectedOutputs {
     pub(crate) fn compare(&self, model: &Model, dataset: &Dataset, evidence: &Evidence) -> Vec<Compared> {
         let quantised = !model.outputs().iter().any(|tensor| tensor.element == farm::ElementType::Float32);
         let compare = |row: &Row| {
-            let expected: Vec<&str> = row.values.iter().map(|value| value.text.as_str()).collect();
+            let expected: Vec<&str> =
+                row.values.iter().map(|value| value.as_ref().map_or("?", |value| &value.text)).collect();
             let criterion = format!("outputs of {} = {}", row.sample, expected.join(" "));
             let output = find(dataset, &row.sample).and_then(|index| evidence.inferences.get(index));
             let Some(output) = output else {
@@ -135,13 +146,12 @@ impl ExpectedOutputs {
             };
             let (real, stored) = (model.decode_output(&output.output), model.raw_output(&output.output));
             let agrees = real.len() == row.values.len()
-                && row.values.iter().zip(real.iter().zip(&stored)).all(|(value, (real, stored))| value.holds(*real, *stored, quantised));
-            let shown: Vec<String> = row
-                .values
-                .iter()
-                .zip(real.iter().zip(&stored))
-                .map(|(value, (real, stored))| if value.whole && quantised { format!("{stored}") } else { format!("{real}") })
-                .collect();
+                && row.values.iter().zip(real.iter().zip(&stored)).all(|(value, (real, stored))| {
+                    value.as_ref().is_none_or(|value| value.holds(*real, *stored, quantised))
+                });
+            let whole = row.values.iter().flatten().all(|value| value.whole);
+            let shown = if whole && quantised { &stored } else { &real };
+            let shown: Vec<String> = shown.iter().map(f64::to_string).collect();
             Compared { criterion, measured: shown.join(" "), agrees }
         };
         self.rows.iter().map(compare).collect()
@@ -181,7 +191,11 @@ mod tests {
         let wide = ExpectedOutputs::parse(&table(&[&["sample", "a", "b"], &["x", "1", "2"]])).unwrap();
         let narrow = ExpectedOutputs::parse(&table(&[&["sample", "outputs"], &["x", "1, 2"]])).unwrap();
         assert_eq!(wide, narrow);
-        for bad in [table(&[&["sample", "outputs"]]), table(&[&["name", "outputs"], &["x", "1"]]), table(&[&["sample", "o"], &["x", "y"]])] {
+        for bad in [
+            table(&[&["sample", "outputs"]]),
+            table(&[&["name", "outputs"], &["x", "1"]]),
+            table(&[&["sample", "o"], &["x", "y"]]),
+        ] {
             assert!(ExpectedOutputs::parse(&bad).is_err());
         }
     }

@@ -36,11 +36,7 @@ impl PhraseError {
     }
 
     /// `what` that nobody knows, with the nearest of what is known.
-    pub(crate) fn unknown<'a>(
-        kind: &str,
-        what: &str,
-        known: impl IntoIterator<Item = &'a str> + Clone,
-    ) -> Self {
+    pub(crate) fn unknown<'a>(kind: &str, what: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> Self {
         Self::new(format!("unknown {kind} `{what}`")).help(suggest::mend(what, known))
     }
 }

@@ -130,8 +130,9 @@ pub(crate) fn discover(paths: &[PathBuf]) -> (Vec<PathBuf>, Vec<PlanError>) {
 }
 
 fn walk(folder: &Path, found: &mut Vec<PathBuf>, errors: &mut Vec<PlanError>) {
-    let mut failed =
-        |error: std::io::Error| errors.push(PlanError::bare(format!("cannot read `{}`: {error}", folder.display())).in_file(folder));
+    let mut failed = |error: std::io::Error| {
+        errors.push(PlanError::bare(format!("cannot read `{}`: {error}", folder.display())).in_file(folder))
+    };
     let mut entries = match std::fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>) {
         Ok(entries) => entries,
         Err(error) => return failed(error),

@@ -33,8 +33,10 @@ impl Settings {
             let mut here = Self::default();
             for tag in *tags {
                 let told = match here.apply(tag) {
-                    Ok(Some(other)) => Err(PhraseError::new(format!("contradictory tags: `@{tag}`, and the same place says `{other}`"))
-                        .help("keep one of them")),
+                    Ok(Some(other)) => Err(PhraseError::new(format!(
+                        "contradictory tags: `@{tag}`, and the same place says `{other}`"
+                    ))
+                    .help("keep one of them")),
                     Ok(None) => Ok(()),
                     Err(error) => Err(error),
                 };
@@ -54,13 +56,18 @@ impl Settings {
             "stage" => {
                 let known = [Stage::Container, Stage::Emulator, Stage::Board];
                 let stage = known.into_iter().find(|stage| stage.word() == value).ok_or_else(|| {
-                    PhraseError::new(format!("tag `@{tag}` names no stage")).help(mend(value, "stage", &["container", "emulator", "board"]))
+                    PhraseError::new(format!("tag `@{tag}` names no stage")).help(mend(
+                        value,
+                        "stage",
+                        &["container", "emulator", "board"],
+                    ))
                 })?;
                 Ok(self.stage.replace(stage).filter(|old| *old != stage).map(|old| format!("@stage.{old}")))
             }
             "timeout" => {
                 let timeout = crate::numbers::duration(value).map_err(|error| {
-                    PhraseError::new(format!("tag `@{tag}` tells no time: {error}")).help("write it like `@timeout.30s` or `@timeout.500ms`")
+                    PhraseError::new(format!("tag `@{tag}` tells no time: {error}"))
+                        .help("write it like `@timeout.30s` or `@timeout.500ms`")
                 })?;
                 Ok(self.timeout.replace(timeout).filter(|old| *old != timeout).map(|old| format!("@timeout.{old:?}")))
             }
@@ -85,7 +92,9 @@ impl Settings {
 fn mend(value: &str, key: &str, known: &[&str]) -> String {
     match suggest::nearest(value, known.iter().copied()) {
         Some(near) => format!("did you mean `@{key}.{near}`?"),
-        None => format!("there is: {}", known.iter().map(|word| format!("@{key}.{word}")).collect::<Vec<_>>().join(", ")),
+        None => {
+            format!("there is: {}", known.iter().map(|word| format!("@{key}.{word}")).collect::<Vec<_>>().join(", "))
+        }
     }
 }
 
@@ -97,7 +106,13 @@ mod tests {
         let levels: Vec<Vec<String>> =
             levels.iter().map(|tags| tags.split_whitespace().map(str::to_owned).collect()).collect();
         let (settings, errors) = Settings::read(&levels.iter().map(Vec::as_slice).collect::<Vec<_>>());
-        (settings, errors.into_iter().map(|(_, error)| format!("{error}; {}", error.help.clone().unwrap_or_default())).collect())
+        (
+            settings,
+            errors
+                .into_iter()
+                .map(|(_, error)| format!("{error}; {}", error.help.clone().unwrap_or_default()))
+                .collect(),
+        )
     }
 
     #[test]
@@ -118,6 +133,12 @@ mod tests {
 
     #[test]
     fn a_misspelt_tag_with_a_meaning_is_refused_and_others_are_free() {
-        insta::assert_snapshot!(read(&["stage.emulators timeout.abc retries.x stages.board retry.2 timeout jira.123 slow"]).1.join("\n"), @"");
+        insta::assert_snapshot!(read(&["stage.emulators timeout.abc retries.x stages.board retry.2 timeout jira.123 slow"]).1.join("\n"), @r#"
+            tag `@stage.emulators` names no stage; did you mean `@stage.emulator`?
+            tag `@timeout.abc` tells no time: `abc` is not a number: write it like `8,000`, `0.05`, `1e-3`, `90 %`, `5 ms` or `1.5 KiB`; write it like `@timeout.30s` or `@timeout.500ms`
+            tag `@retries.x` tells no count; write it like `@retries.2`
+            tag `@stages.board` is close to one with a meaning, and is not it; did you mean `@stage.board`?
+            tag `@timeout` tells no time: `` is not a number: write it like `8,000`, `0.05`, `1e-3`, `90 %`, `5 ms` or `1.5 KiB`; write it like `@timeout.30s` or `@timeout.500ms`
+        "#);
     }
 }

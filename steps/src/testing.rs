@@ -59,8 +59,14 @@ pub(crate) fn mock(id: &str, script: Script) -> Mock {
         id if id.starts_with("qemu:") => (Stage::Emulator, Clock::QemuInstructions),
         _ => (Stage::Board, Clock::BoardCycles { hz: 1_000_000 }),
     };
-    let info =
-        TargetInfo { id: TargetId::from(id), stage, core: "a core".to_owned(), clock, slots: Slots::Shared, simulated: false };
+    let info = TargetInfo {
+        id: TargetId::from(id),
+        stage,
+        core: "a core".to_owned(),
+        clock,
+        slots: Slots::Shared,
+        simulated: false,
+    };
     Mock { info, script, opened: Arc::default() }
 }
 
@@ -99,7 +105,12 @@ impl Target for Mock {
         };
         let offset = if let Script::Offset(offset) = self.script { offset } else { 0.0 };
         let output = &job.model.outputs()[0];
-        Ok(Box::new(MockSession { handshake, offset, elements: output.elements(), quantised: output.quantization.is_some() }))
+        Ok(Box::new(MockSession {
+            handshake,
+            offset,
+            elements: output.elements(),
+            quantised: output.quantization.is_some(),
+        }))
     }
 }
 
@@ -118,7 +129,11 @@ impl Session for MockSession {
     fn footprint(&self) -> Option<Footprint> {
         Some(Footprint { text: 1000, data: 10, bss: 100 })
     }
-    async fn infer(&mut self, inputs: &[Vec<u8>], _: &(dyn Fn(usize) + Send + Sync)) -> Result<Vec<Inference>, TargetError> {
+    async fn infer(
+        &mut self,
+        inputs: &[Vec<u8>],
+        _: &(dyn Fn(usize) + Send + Sync),
+    ) -> Result<Vec<Inference>, TargetError> {
         let infer = |(index, input): (usize, &Vec<u8>)| {
             let x = f32::from_le_bytes(input[..4].try_into().unwrap());
             let value = |k: usize| (k + 1) as f32 * x + if index > 0 { self.offset } else { 0.0 };
@@ -202,7 +217,11 @@ pub(crate) fn yard() -> Yard {
     write("line.csv", b"sample,x0,y0\none,1,1\ntwo,2,2\n");
     write("plain.csv", b"sample,x0\none,1\ntwo,2\n");
     write("label.csv", b"sample,x0,label\none,1,1\ntwo,2,1\n");
-    let targets = vec![mock("container", Script::Offset(0.0)), mock("qemu:m3", Script::Offset(0.0)), mock("qemu:m4", Script::Offset(0.0))];
+    let targets = vec![
+        mock("container", Script::Offset(0.0)),
+        mock("qemu:m3", Script::Offset(0.0)),
+        mock("qemu:m4", Script::Offset(0.0)),
+    ];
     Yard { folder, targets, options: PlanOptions::default(), concurrency: 128, cancel: CancellationToken::new() }
 }
 
@@ -210,11 +229,6 @@ impl Yard {
     pub fn with(mut self, id: &str, script: Script) -> Self {
         self.targets.retain(|target| target.info.id.0 != id);
         self.targets.push(mock(id, script));
-        self
-    }
-
-    pub fn without(mut self, id: &str) -> Self {
-        self.targets.retain(|target| target.info.id.0 != id);
         self
     }
 
@@ -250,7 +264,8 @@ impl Yard {
         match self.plan() {
             Ok(_) => "nothing is wrong".to_owned(),
             Err(errors) => {
-                let text = errors.render(200, false).replace(&folder, "").replace(folder.trim_end_matches('/'), "FOLDER");
+                let text =
+                    errors.render(200, false).replace(&folder, "").replace(folder.trim_end_matches('/'), "FOLDER");
                 text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
             }
         }
@@ -261,10 +276,12 @@ impl Yard {
         let plan = self.plan().unwrap_or_else(|errors| panic!("{}", errors.render(120, false)));
         let _one = ONE_RUN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let (sink, mut events) = EventSink::channel();
-        let targets: Vec<Arc<dyn Target>> = self.targets.iter().map(|target| Arc::new(target.clone()) as Arc<dyn Target>).collect();
+        let targets: Vec<Arc<dyn Target>> =
+            self.targets.iter().map(|target| Arc::new(target.clone()) as Arc<dyn Target>).collect();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let outcome = runtime.block_on(async {
-            let scheduler = Arc::new(Scheduler::new(targets, SchedulerOptions::default(), sink.clone(), self.cancel.clone()));
+            let scheduler =
+                Arc::new(Scheduler::new(targets, SchedulerOptions::default(), sink.clone(), self.cancel.clone()));
             let options = RunOptions { concurrency: self.concurrency, ..RunOptions::default() };
             let outcome = run(plan, Arc::clone(&scheduler), sink, options, self.cancel.clone()).await;
             scheduler.shutdown().await;
@@ -318,7 +335,14 @@ pub(crate) fn story(events: &[FarmEvent]) -> String {
                 writeln!(text, "  {}: {} {} => {judgement}", report.line, report.keyword, report.text)
             }
             FarmEvent::CriterionJudged { report, .. } => {
-                writeln!(text, "    {}: {}, is {} => {}", report.target, report.criterion, report.measured, brief(&report.judgement))
+                writeln!(
+                    text,
+                    "    {}: {}, is {} => {}",
+                    report.target,
+                    report.criterion,
+                    report.measured,
+                    brief(&report.judgement)
+                )
             }
             FarmEvent::ScenarioFinished { judgement, .. } => writeln!(text, "=> {}", brief(judgement)),
             _ => Ok(()),

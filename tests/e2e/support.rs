@@ -3,8 +3,10 @@
 use serde_json::Value;
 use std::{
     fs,
+    io::{BufRead as _, BufReader, Lines},
     path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
+    process::{Child, ChildStdout, Command, Output, Stdio},
+    rc::Rc,
 };
 use tempfile::TempDir;
 
@@ -13,7 +15,7 @@ pub const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
 
 /// A folder with a `tinyfarm.toml`, as a user has one.
 pub struct Project {
-    folder: TempDir,
+    folder: Rc<TempDir>,
 }
 
 /// How a run of the program ended.
@@ -28,6 +30,10 @@ pub struct Ended {
     pub report: Value,
     /// `junit.xml`, likewise.
     pub junit: String,
+    /// Where `evidence.jsonl` is, if one was written.
+    pub evidence: PathBuf,
+    /// Keeps the project's folder as long as what is read from it.
+    _folder: Rc<TempDir>,
 }
 
 impl Project {
@@ -39,7 +45,7 @@ impl Project {
     /// The same, with `more` after the configuration.
     pub fn configured(more: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let project = Self { folder };
+        let project = Self { folder: Rc::new(folder) };
         let config =
             format!("models = [\"{REPOSITORY}/models\", \"models\"]\ncache = \"{REPOSITORY}/.tinyfarm\"\n{more}");
         project.file("models/README", "").file("tinyfarm.toml", config);
@@ -73,11 +79,6 @@ impl Project {
         command
     }
 
-    /// Starts the program with its output piped.
-    pub fn start(&self, arguments: &[&str]) -> Child {
-        self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts")
-    }
-
     /// Runs the program to its end.
     pub fn tinyfarm(&self, arguments: &[&str]) -> Ended {
         self.ended(self.command(arguments).output().expect("the program runs"))
@@ -97,8 +98,93 @@ impl Project {
             err: String::from_utf8_lossy(&output.stderr).into_owned(),
             report: serde_json::from_str(&read("report.json")).unwrap_or(Value::Null),
             junit: read("junit.xml"),
+            evidence: self.path().join("report/evidence.jsonl"),
+            _folder: self.folder.clone(),
         }
     }
+}
+
+/// The program at work, telling its events as lines of JSON.
+pub struct Running {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    said: String,
+}
+
+impl Running {
+    /// Starts the program in a project. The arguments must ask for `--format json`.
+    pub fn start(project: &Project, arguments: &[&str]) -> Self {
+        Self::spawn(project.command(arguments))
+    }
+
+    /// Starts this command.
+    pub fn spawn(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+        let lines = BufReader::new(child.stdout.take().expect("its output is piped")).lines();
+        Self { child, lines, said: String::new() }
+    }
+
+    /// Its process number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Reads events until one is of this kind, and returns it.
+    #[track_caller]
+    pub fn await_event(&mut self, kind: &str) -> Value {
+        for line in self.lines.by_ref() {
+            let line = line.expect("its output can be read");
+            let event: Value = serde_json::from_str(&line).expect("an event a line");
+            self.said += &(line + "\n");
+            if event["event"] == kind {
+                return event;
+            }
+        }
+        panic!("it ended without {kind}; it said:\n{}", self.said)
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: &str) {
+        kill(signal, self.id());
+    }
+
+    /// The process numbers of its children with this name.
+    pub fn children(&self, name: &str) -> Vec<u32> {
+        let all = fs::read_dir("/proc").expect("processes can be listed");
+        let numbers = all.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
+        numbers.filter(|number| is_child(*number, self.id(), name)).collect()
+    }
+
+    /// Kills the one child that has this name.
+    #[track_caller]
+    pub fn kill_child(&self, name: &str) {
+        let children = self.children(name);
+        assert_eq!(children.len(), 1, "one child {name}");
+        kill("KILL", children[0]);
+    }
+
+    /// Waits for its end.
+    pub fn ended(mut self, project: &Project) -> Ended {
+        for line in self.lines.by_ref().map_while(Result::ok) {
+            self.said += &(line + "\n");
+        }
+        let mut output = self.child.wait_with_output().expect("the program ends");
+        output.stdout = self.said.into_bytes();
+        project.ended(output)
+    }
+}
+
+fn kill(signal: &str, process: u32) {
+    let status = Command::new("sh").args(["-c", &format!("kill -{signal} {process}")]).status().expect("sh runs");
+    assert!(status.success(), "kill -{signal} {process}");
+}
+
+/// Whether a process with this name is a child of `parent`: `/proc/N/stat` is `N (name) state parent …`.
+fn is_child(process: u32, parent: u32, name: &str) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    let Some((head, tail)) = stat.rsplit_once(") ") else { return false };
+    let found = head.split_once(" (").is_some_and(|(_, found)| name.starts_with(found));
+    found && tail.split_whitespace().nth(1) == Some(&parent.to_string())
 }
 
 impl Ended {

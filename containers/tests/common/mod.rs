@@ -13,7 +13,7 @@ use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
 /// Outlives the run, so that only the first one compiles.
 pub fn builder() -> Builder {
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
-    Builder::new(Path::new(concat!(env!("CARGO_TARGET_TMPDIR"), "/runners")), tflm::locate().unwrap(), cores)
+    Builder::new(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.tinyfarm")), tflm::locate().unwrap(), cores)
 }
 
 /// Settings of a run named `run`, four jobs at once.

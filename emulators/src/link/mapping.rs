@@ -29,7 +29,7 @@ impl Mapping {
     }
 
     /// Bytes mapped.
-    pub fn len(&self) -> usize {
+    pub fn size(&self) -> usize {
         self.0.len()
     }
 
@@ -64,7 +64,7 @@ impl Mapping {
     }
 
     fn word(&self, offset: usize) -> &AtomicU32 {
-        assert!(offset.is_multiple_of(4) && offset + 4 <= self.len(), "word {offset:#x} is outside the mapping");
+        assert!(offset.is_multiple_of(4) && offset + 4 <= self.size(), "word {offset:#x} is outside the mapping");
         // SAFETY: the word lies inside the mapping (checked above), which lives as long as `self`; a mapping begins on
         // a page, so the word is aligned; everyone in this process reaches the mapping through atomics only, and words
         // and bytes are never the same memory (control page and rings).
@@ -73,7 +73,7 @@ impl Mapping {
 
     fn bytes(&self, offset: usize, len: usize) -> &[AtomicU8] {
         assert!(
-            offset.checked_add(len).is_some_and(|end| end <= self.len()),
+            offset.checked_add(len).is_some_and(|end| end <= self.size()),
             "bytes {offset:#x} are outside the mapping"
         );
         // SAFETY: the bytes lie inside the mapping (checked above), which lives as long as `self`; `AtomicU8` has the

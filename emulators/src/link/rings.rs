@@ -88,11 +88,11 @@ impl Rings {
     /// # Errors
     /// When a size is no power of two, or the rings do not fit.
     pub fn lay_out(memory: Arc<Mapping>, layout: Layout) -> io::Result<Self> {
-        let fits = layout.bytes() <= memory.len();
+        let fits = layout.bytes() <= memory.size();
         if !fits || !layout.to_guest.is_power_of_two() || !layout.to_host.is_power_of_two() {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
-                format!("rings of {} and {} bytes do not fit into {}", layout.to_guest, layout.to_host, memory.len()),
+                format!("rings of {} and {} bytes do not fit into {}", layout.to_guest, layout.to_host, memory.size()),
             ));
         }
         let (to_guest, to_host) = (CONTROL_PAGE, CONTROL_PAGE + layout.to_guest as usize);

@@ -14,7 +14,7 @@ use std::{
 /// Compiled runners are kept here from one test run to the next.
 pub fn cache() -> PathBuf {
     env::var_os("TINYFARM_CACHE")
-        .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/tinyfarm-cache")), PathBuf::from)
+        .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.tinyfarm")), PathBuf::from)
 }
 
 pub static BUILDER: LazyLock<Arc<Builder>> =

@@ -233,10 +233,10 @@ fn a_difference_from_the_reference_names_the_first_sample_and_both_values() {
     insta::assert_snapshot!(judged.join("\n"), @r#"
     2 of 4 samples with bit-identical outputs | fail: expected outputs = container, found 2 of 4 samples that differ: the first is sample 1 (row 2), element 1: 0.25, on container 0.125; the largest difference is 0.25
     largest difference 0.25 | fail: expected outputs within 0.1 of container, found 0.25: 0.15 too much; it is at sample 2 (row 3), element 1: 0.5, on container 0.75
-    largest difference 0.25 | pass:
+    largest difference 0.25 | pass
     3 of 4 samples with the same argmax | fail: expected argmax = container, found 1 of 4 samples that differ: the first is sample 2 (row 3): argmax 0, on container 1
     50 % (2 of 4) | fail: expected identical outputs >= 95 % against container, found 50 % (2 of 4): 45 percentage points too little; the first is sample 1 (row 2), element 1: 0.25, on container 0.125; the largest difference is 0.25
-    50 % (2 of 4) | pass:
+    50 % (2 of 4) | pass
     75 % (3 of 4) | fail: expected same argmax >= 99 % against container, found 75 % (3 of 4): 24 percentage points too little; the first is sample 2 (row 3): argmax 0, on container 1
     0.25 | fail: expected largest difference < 0.25 against container, found 0.25: it must be less; it is at sample 2 (row 3), element 1: 0.5, on container 0.75
     "#);

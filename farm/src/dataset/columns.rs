@@ -158,8 +158,13 @@ fn check_sequence(indices: &[usize], names: &[String]) -> Result<(), String> {
         let wanted = first.saturating_add(1);
         if stem == other && second != wanted {
             let found = &names[pair[1]];
+            if second <= first {
+                return Err(format!(
+                    "`{stem}{first}` is followed by `{found}`; put them in order, or name them in their order in a manifest"
+                ));
+            }
             return Err(format!(
-                "`{stem}{wanted}` is missing: `{stem}{first}` is followed by `{found}`; add it, or name the inputs in their order in a manifest"
+                "`{stem}{wanted}` is missing: `{stem}{first}` is followed by `{found}`; add it, or name those that there are in a manifest"
             ));
         }
     }

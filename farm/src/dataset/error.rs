@@ -66,7 +66,8 @@ pub enum DatasetError {
     },
     /// A row that is longer or shorter than the header.
     #[error(
-        "{place}: {found} fields where the header has {expected}; mend the row (is a comma missing, or one too many?)"
+        "{place}: {} where the header has {expected}; mend the row (is a comma missing, or one too many?)",
+        super::gather::counted(*found, "field")
     )]
     Ragged {
         /// File and line.

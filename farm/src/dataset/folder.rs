@@ -5,7 +5,7 @@
 
 use super::{
     ByteOrder, DatasetError, Encoding, Truth, TruthKind,
-    gather::{Gather, encoding_of, ranges, read, tensors},
+    gather::{Gather, counted, encoding_of, ranges, read, tensors},
     labels::Classes,
     table::Rows,
 };
@@ -120,7 +120,7 @@ impl Row<'_> {
         if self.columns.1 {
             return Err(DatasetError::Ragged { place: format!("{}:{}", self.place, self.line), expected, found });
         }
-        let detail = format!("{found} fields where file,classes,class[,bytes,stride] are wanted");
+        let detail = format!("{} where file,classes,class[,bytes,stride] are wanted", counted(found, "field"));
         Err(DatasetError::Columns { place: format!("{}:{}", self.place, self.line), detail })
     }
 
@@ -137,7 +137,9 @@ impl Row<'_> {
         match self.number("classes")? {
             Some(found) if found != wanted => {
                 let detail = format!(
-                    "{found} classes where the model gives {wanted} values; is it the right model? (`truth = \"none\"` in a manifest leaves the labels out)"
+                    "{} where the model gives {}; is it the right model? (`truth = \"none\"` in a manifest leaves the labels out)",
+                    counted(found, "class"),
+                    counted(wanted, "value")
                 );
                 Err(DatasetError::Label { place: self.at("classes"), detail })
             }
@@ -179,7 +181,8 @@ impl Row<'_> {
             None => {
                 let found = bytes.len();
                 return shape(format!(
-                    "has {found} bytes {takes}; a file with several samples needs `bytes` and `stride`"
+                    "has {} {takes}; a file with several samples needs `bytes` and `stride`",
+                    counted(found, "byte")
                 ));
             }
             Some(size) if size != wanted => {
@@ -193,7 +196,7 @@ impl Row<'_> {
                     return Err(DatasetError::Value { place: self.at("stride"), detail });
                 }
                 let Some(last) = bytes.len().checked_sub(size) else {
-                    return shape(format!("has {} bytes, less than one window of {size}", bytes.len()));
+                    return shape(format!("has {}, less than one window of {size}", counted(bytes.len(), "byte")));
                 };
                 let count = (last / stride + 1) as u64;
                 if count.saturating_mul(size as u64) > gather.limit && gather.options.samples.is_none() {

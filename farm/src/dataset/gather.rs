@@ -136,8 +136,10 @@ impl<'a> Gather<'a> {
         if values.len() != wanted {
             let (found, name) = (values.len(), self.model.name());
             let outputs = tensors(self.model.outputs());
-            let detail =
-                format!("{found} expected outputs for each sample, where model {name} gives {wanted}: {outputs}");
+            let detail = format!(
+                "{} for each sample where model {name} gives {wanted}: {outputs}",
+                counted(found, "expected output")
+            );
             return Err(DatasetError::Shape { place: self.place.clone(), detail });
         }
         let encoding = self.options.expected_encoding.unwrap_or(Encoding::Real);
@@ -181,7 +183,7 @@ impl<'a> Gather<'a> {
             && self.samples.len() < wanted
         {
             let found = self.samples.len();
-            let detail = format!("has {found} samples, and `samples = {wanted}` asks for more");
+            let detail = format!("has {}, and `samples = {wanted}` asks for more", counted(found, "sample"));
             return Err(DatasetError::Options { place: self.place, detail });
         }
         let mut warnings = Vec::new();
@@ -207,6 +209,22 @@ pub(super) fn ranges(specs: &[TensorSpec]) -> impl Iterator<Item = (&TensorSpec,
         start = range.end;
         (spec, range)
     })
+}
+
+/// `1 column`, `2 columns`, `3 columns of expected outputs`.
+pub(super) fn counted(count: usize, what: &str) -> String {
+    let (noun, rest) =
+        what.split_once(" of ").map_or((what, String::new()), |(noun, rest)| (noun, format!(" of {rest}")));
+    format!(
+        "{count} {noun}{}{rest}",
+        if count == 1 {
+            ""
+        } else if noun.ends_with("ss") {
+            "es"
+        } else {
+            "s"
+        }
+    )
 }
 
 /// `float32 [1,1]`, or several with commas.

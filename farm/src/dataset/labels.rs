@@ -1,6 +1,9 @@
 //! Class names and indices.
 
-use super::{DatasetError, Options, gather::tensors};
+use super::{
+    DatasetError, Options,
+    gather::{counted, tensors},
+};
 use crate::{Model, suggest};
 
 /// The classes of a dataset, in the order of the model's output elements.
@@ -11,9 +14,10 @@ pub(super) struct Classes {
 
 pub(super) fn wrong_class_count(found: usize, model: &Model) -> String {
     format!(
-        "{found} classes where model {} gives {} values ({}); name one class for each, in order, or say `truth = \"none\"`",
+        "{} where model {} gives {} ({}); name one class for each, in order, or say `truth = \"none\"`",
+        counted(found, "class"),
         model.name(),
-        model.output_elements(),
+        counted(model.output_elements(), "value"),
         tensors(model.outputs())
     )
 }

@@ -3,7 +3,7 @@
 use super::{
     DatasetError, Truth,
     columns::{self, TruthRole},
-    gather::{Gather, encoding_of, read, tensors},
+    gather::{Gather, counted, encoding_of, read, tensors},
     labels::Classes,
     npy_header::{Array, parse},
 };
@@ -102,8 +102,8 @@ fn fill(inputs: &[Array<'_>], truth: Arrays<'_>, gather: &mut Gather<'_>) -> Res
     let model = gather.model;
     if inputs.len() != model.inputs().len() {
         let detail = format!(
-            "{} arrays of inputs where model {} takes {}: {}; give one for each, in order",
-            inputs.len(),
+            "{} where model {} takes {}: {}; give one for each, in order",
+            counted(inputs.len(), "array of inputs"),
             model.name(),
             model.inputs().len(),
             tensors(model.inputs())
@@ -120,7 +120,10 @@ fn fill(inputs: &[Array<'_>], truth: Arrays<'_>, gather: &mut Gather<'_>) -> Res
         if array.samples() == count {
             return Ok(());
         }
-        let detail = format!("has {} samples where the inputs have {count}; save them again together", array.samples());
+        let detail = format!(
+            "has {} where the inputs have {count}; save them again together",
+            counted(array.samples(), "sample")
+        );
         Err(DatasetError::Shape { place: array.place.clone(), detail })
     };
     inputs.iter().try_for_each(&same)?;
@@ -202,10 +205,10 @@ fn check_expected(arrays: &[Array<'_>], gather: &Gather<'_>) -> Result<(), Datas
     }
     let shapes: Vec<String> = arrays.iter().map(Array::shape_text).collect();
     let detail = format!(
-        "expected outputs have the shape {} where model {} gives {} values for each sample: {}",
+        "expected outputs have the shape {} where model {} gives {} for each sample: {}",
         shapes.join(", "),
         model.name(),
-        model.output_elements(),
+        counted(model.output_elements(), "value"),
         tensors(model.outputs())
     );
     Err(DatasetError::Shape { place: arrays.first().map_or(gather.place.clone(), |array| array.place.clone()), detail })

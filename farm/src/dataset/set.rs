@@ -1,6 +1,6 @@
 //! A dataset, ready for a model.
 
-use super::{DatasetError, DatasetSource};
+use super::{DatasetError, DatasetSource, gather::counted};
 use crate::{Digest, Model};
 
 /// What is known of the right answers. Every list has one entry for each sample.
@@ -59,12 +59,16 @@ impl Dataset {
         }
         let count = inputs.len();
         if samples.len() != count {
-            return Err(shape(format!("{} names for {count} samples", samples.len())));
+            return Err(shape(format!("{} for {}", counted(samples.len(), "name"), counted(count, "sample"))));
         }
         let wanted = model.input_bytes();
         if let Some((sample, input)) = samples.iter().zip(&inputs).find(|(_, input)| input.len() != wanted) {
             let found = input.len();
-            return Err(shape(format!("{sample} has {found} bytes where model {} takes {wanted}", model.name())));
+            return Err(shape(format!(
+                "{sample} has {} where model {} takes {wanted}",
+                counted(found, "byte"),
+                model.name()
+            )));
         }
         check_truth(&truth, count, &samples, model).map_err(shape)?;
         let digest = digest(&inputs, &truth);
@@ -115,13 +119,18 @@ fn check_truth(truth: &Truth, count: usize, samples: &[String], model: &Model) -
         Truth::Unknown => Ok(()),
         Truth::Expected(rows) => {
             if rows.len() != count {
-                return Err(format!("{} rows of expected outputs for {count} samples", rows.len()));
+                return Err(format!(
+                    "{} for {}",
+                    counted(rows.len(), "row of expected outputs"),
+                    counted(count, "sample")
+                ));
             }
             for (sample, row) in samples.iter().zip(rows) {
                 if row.len() != elements {
                     let found = row.len();
                     return Err(format!(
-                        "{sample} expects {found} values where model {} gives {elements}",
+                        "{sample} expects {} where model {} gives {elements}",
+                        counted(found, "value"),
                         model.name()
                     ));
                 }
@@ -133,7 +142,7 @@ fn check_truth(truth: &Truth, count: usize, samples: &[String], model: &Model) -
         }
         Truth::Labels { labels, classes } => {
             if labels.len() != count {
-                return Err(format!("{} labels for {count} samples", labels.len()));
+                return Err(format!("{} for {}", counted(labels.len(), "label"), counted(count, "sample")));
             }
             if classes.len() != elements {
                 return Err(super::labels::wrong_class_count(classes.len(), model));

@@ -3,7 +3,7 @@
 use super::{
     DatasetError, Encoding, Truth,
     columns::{self, Roles, TruthRole},
-    gather::{Gather, tensors},
+    gather::{Gather, counted, tensors},
     labels::Classes,
 };
 use csv::{ReaderBuilder, StringRecord, Trim};
@@ -73,8 +73,10 @@ fn check_inputs(roles: &Roles, names: &[String], gather: &Gather<'_>) -> Result<
     if found != wanted {
         let (columns, inputs) = (listed(&roles.inputs, names), tensors(model.inputs()));
         return shape(format!(
-            "{found} input columns ({columns}) where model {} takes {wanted} values: {inputs}; give one column for each value",
-            model.name()
+            "{} ({columns}) where model {} takes {}: {inputs}; give one column for each value",
+            counted(found, "input column"),
+            model.name(),
+            counted(wanted, "value")
         ));
     }
     if let TruthRole::Expected(columns) = &roles.truth {
@@ -82,8 +84,10 @@ fn check_inputs(roles: &Roles, names: &[String], gather: &Gather<'_>) -> Result<
         if found != wanted {
             let (columns, outputs) = (listed(columns, names), tensors(model.outputs()));
             return shape(format!(
-                "{found} columns of expected outputs ({columns}) where model {} gives {wanted} values: {outputs}; give one column for each value",
-                model.name()
+                "{} ({columns}) where model {} gives {}: {outputs}; give one column for each value",
+                counted(found, "column of expected outputs"),
+                model.name(),
+                counted(wanted, "value")
             ));
         }
     }
@@ -112,14 +116,27 @@ fn number(text: &str, locate: impl Fn() -> String) -> Result<f64, DatasetError> 
 /// Rows with their line numbers.
 pub(super) struct Rows<'a> {
     place: &'a str,
+    bytes: &'a [u8],
     reader: csv::Reader<&'a [u8]>,
+    /// How far lines have been counted: a byte, and the line it is on.
+    counted: (usize, u64),
 }
 
 impl<'a> Rows<'a> {
     pub fn new(place: &'a str, bytes: &'a [u8]) -> Self {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         let reader = ReaderBuilder::new().has_headers(false).flexible(true).trim(Trim::All).from_reader(bytes);
-        Self { place, reader }
+        Self { place, bytes, reader, counted: (0, 1) }
+    }
+
+    /// The line of the row that the reader says starts at `byte`: it counts the empty lines before a row as the row's.
+    fn line(&mut self, byte: u64) -> u64 {
+        let rest = self.bytes.get(byte as usize..).unwrap_or_default();
+        let start = byte as usize + rest.iter().take_while(|byte| matches!(byte, b'\n' | b'\r')).count();
+        let (from, line) = self.counted;
+        let passed = self.bytes.get(from..start).unwrap_or_default();
+        self.counted = (start, line + passed.iter().filter(|byte| **byte == b'\n').count() as u64);
+        self.counted.1
     }
 
     /// The next row that is not empty, and the line it starts on.
@@ -130,11 +147,11 @@ impl<'a> Rows<'a> {
                 Ok(false) => return Ok(None),
                 Ok(true) if row.iter().all(str::is_empty) && row.len() <= 1 => {}
                 Ok(true) => {
-                    let line = row.position().map_or(0, csv::Position::line);
+                    let line = self.line(row.position().map_or(0, csv::Position::byte));
                     return Ok(Some((line, row)));
                 }
                 Err(error) => {
-                    let line = error.position().map_or(0, csv::Position::line);
+                    let line = self.line(error.position().map_or(0, csv::Position::byte));
                     let place = format!("{}:{line}", self.place);
                     let detail = "is not text in UTF-8; save it as CSV in UTF-8".to_owned();
                     return Err(DatasetError::Format { place, detail });

@@ -32,7 +32,9 @@ impl Folder {
 #[test]
 fn files_are_taken_as_they_are() {
     let files: [(&str, &[u8]); 2] = [("a.bin", &[1, 2]), ("b.bin", &[3, 4])];
-    for labels in ["a.bin, 3, 2\nb.bin, 3, 0\n", "file,classes,class\na.bin,3,2\nb.bin,3,0\n", "File,Class\na.bin,2\nb.bin,0\n"] {
+    for labels in
+        ["a.bin, 3, 2\nb.bin, 3, 0\n", "file,classes,class\na.bin,3,2\nb.bin,3,0\n", "File,Class\na.bin,2\nb.bin,0\n"]
+    {
         let dataset = Folder::new(labels, &files).load(Options::default(), &bytes()).unwrap();
         assert_eq!(dataset.inputs(), [[1, 2], [3, 4]]);
         assert_eq!(dataset.samples(), ["a.bin", "b.bin"]);
@@ -69,40 +71,39 @@ fn other_elements_and_byte_orders_are_turned_into_the_tensors_own() {
     assert_eq!(folder.load(as_float, &bytes()).unwrap().inputs(), [[11, 8]]);
     let folder = Folder::new("a.bin,3,0\n", &[("a.bin", &[1, 2])]);
     let as_int8 = |encoding| Options { element: Some(ElementType::Int8), encoding, ..Options::default() };
-    assert_snapshot!(folder.load(as_int8(None), &bytes()).unwrap_err(), @"");
+    assert_snapshot!(folder.load(as_int8(None), &bytes()).unwrap_err(), @r#"a.bin: holds int8 where the model takes uint8 [1,2]; say in its manifest whether they are real values (`encoding = "real"`) or stored ones (`encoding = "stored"`)"#);
     assert_eq!(folder.load(as_int8(Some(Encoding::Real)), &bytes()).unwrap().inputs(), [[12, 14]]);
     let nan = Folder::new("a.bin,3,0\n", &[("a.bin", &[0, 0, 0, 0, 0, 0, 0xc0, 0x7f])]);
-    assert_snapshot!(nan.load(Options::default(), &model).unwrap_err(), @"");
+    assert_snapshot!(nan.load(Options::default(), &model).unwrap_err(), @"a.bin, byte 4: NaN is not a finite number; mend the value, or leave the sample out");
 }
 
 #[test]
 fn what_does_not_fit_is_said_with_the_mend() {
-    let says = |labels: &str| {
-        Folder::new(labels, &[("a.bin", &[1, 2, 3])]).load(Options::default(), &bytes()).unwrap_err()
-    };
-    assert_snapshot!(says(""), @"");
-    assert_snapshot!(says("file,classes,class\n"), @"");
-    assert_snapshot!(says("a.bin,3,0\n"), @"");
-    assert_snapshot!(says("b.bin,3,0\n"), @"");
-    assert_snapshot!(says(",3,0\n"), @"");
-    assert_snapshot!(says("a.bin\n"), @"");
-    assert_snapshot!(says("a.bin,3,0,2,1,7\n"), @"");
-    assert_snapshot!(says("file,class\na.bin,0,0\n"), @"");
-    assert_snapshot!(says("file,classes\na.bin,3\n"), @"");
-    assert_snapshot!(says("file,class,strid\na.bin,0,0\n"), @"");
-    assert_snapshot!(says("file,class,class\na.bin,0,0\n"), @"");
-    assert_snapshot!(says("a.bin,12,0\n"), @"");
-    assert_snapshot!(says("a.bin,three,0\n"), @"");
-    assert_snapshot!(says("a.bin,3,3\n"), @"");
-    assert_snapshot!(says("a.bin,3,0,4,1\n"), @"");
-    assert_snapshot!(says("a.bin,3,0,2,0\n"), @"");
+    let says =
+        |labels: &str| Folder::new(labels, &[("a.bin", &[1, 2, 3])]).load(Options::default(), &bytes()).unwrap_err();
+    assert_snapshot!(says(""), @"labels.csv: has no rows; a dataset needs at least one sample");
+    assert_snapshot!(says("file,classes,class\n"), @"labels.csv: has no rows; a dataset needs at least one sample");
+    assert_snapshot!(says("a.bin,3,0\n"), @"a.bin: has 3 bytes where model tiny takes 2: uint8 [1,2]; a file with several samples needs `bytes` and `stride`");
+    assert_snapshot!(says("b.bin,3,0\n"), @"b.bin: there is no such file, which the labels file names; check the path");
+    assert_snapshot!(says(",3,0\n"), @"labels.csv:1, column `file`: the file's name is missing");
+    assert_snapshot!(says("a.bin\n"), @"labels.csv:1: 1 field where file,classes,class[,bytes,stride] are wanted");
+    assert_snapshot!(says("a.bin,3,0,2,1,7\n"), @"labels.csv:1: 6 fields where file,classes,class[,bytes,stride] are wanted");
+    assert_snapshot!(says("file,class\na.bin,0,0\n"), @"labels.csv:2: 3 fields where the header has 2; mend the row (is a comma missing, or one too many?)");
+    assert_snapshot!(says("file,classes\na.bin,3\n"), @"labels.csv: the column `class` is missing; a labels file has file,classes,class[,bytes,stride]");
+    assert_snapshot!(says("file,class,strid\na.bin,0,0\n"), @"labels.csv: the column `strid` means nothing in a labels file; did you mean `stride`?");
+    assert_snapshot!(says("file,class,class\na.bin,0,0\n"), @"labels.csv: the column `class` is there twice; leave one out");
+    assert_snapshot!(says("a.bin,12,0\n"), @r#"labels.csv:1, column `classes`: 12 classes where the model gives 3 values; is it the right model? (`truth = "none"` in a manifest leaves the labels out)"#);
+    assert_snapshot!(says("a.bin,three,0\n"), @"labels.csv:1, column `classes`: `three` is not a whole number");
+    assert_snapshot!(says("a.bin,3,3\n"), @"labels.csv:1, column `class`: class 3 is out of range: the model's outputs make the classes 0 to 2");
+    assert_snapshot!(says("a.bin,3,0,4,1\n"), @"labels.csv:1, column `bytes`: windows of 4 bytes where model tiny takes 2: uint8 [1,2]");
+    assert_snapshot!(says("a.bin,3,0,2,0\n"), @"labels.csv:1, column `stride`: the stride is 0; it is how many bytes one window starts after another");
     let options = Options { truth: Some(TruthKind::Expected), ..Options::default() };
     let folder = Folder::new("a.bin,3,0,2,1\n", &[("a.bin", &[1])]);
-    assert_snapshot!(folder.load(options, &bytes()).unwrap_err(), @"");
-    assert_snapshot!(folder.load(Options::default(), &bytes()).unwrap_err(), @"");
+    assert_snapshot!(folder.load(options, &bytes()).unwrap_err(), @r#"labels.csv: a labels file has no expected outputs; say `truth = "label"` or `"none"`"#);
+    assert_snapshot!(folder.load(Options::default(), &bytes()).unwrap_err(), @"a.bin: has 1 byte, less than one window of 2");
     let folder = Folder::new("a.bin,3,0,2,1\n", &[("a.bin", &[1; 1000])]);
     let options = Options { max_bytes: Some(1500), ..Options::default() };
-    assert_snapshot!(folder.load(options, &bytes()).unwrap_err(), @"");
+    assert_snapshot!(folder.load(options, &bytes()).unwrap_err(), @"a.bin: takes 1998 bytes, more than the 1500 allowed; take fewer with `samples = N`, or raise `max_bytes` in its manifest");
 }
 
 #[test]

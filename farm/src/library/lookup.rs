@@ -180,7 +180,10 @@ impl Library {
         match self.packages.get(package) {
             Some(folder) => Ok(folder.join(path)),
             None => {
-                let mend = suggest::mend(package, self.packages.keys().map(String::as_str));
+                let mend = match self.packages.is_empty() {
+                    true => "fetch it with `cargo fetch`, and build again".to_owned(),
+                    false => suggest::mend(package, self.packages.keys().map(String::as_str)),
+                };
                 Err(LibraryError::NoPackage { place: place.to_owned(), package: package.to_owned(), mend })
             }
         }

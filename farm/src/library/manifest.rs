@@ -148,7 +148,10 @@ impl Manifest {
             line: span.map_or(1, |span| line_of(text, span.start)),
             detail,
         };
-        let unparsable = |error: toml::de::Error| wrong(error.span(), error.message().trim().replace('\n', "; "));
+        let unparsable = |error: toml::de::Error| {
+            let detail = error.message().trim().replace('\n', "; ");
+            wrong(error.span(), detail.replace("expected usize", "expected a whole number"))
+        };
         let table = DeTable::parse(text).map_err(unparsable)?;
         check_keys(table.get_ref()).map_err(|(span, detail)| wrong(Some(span), detail))?;
         let raw: Raw = toml::from_str(text).map_err(unparsable)?;

@@ -101,7 +101,7 @@ mod tests {
         let errors = summary.errors.unwrap();
         assert_eq!((errors.mean_absolute, errors.maximum), (0.5, 1.5));
         assert_eq!(errors.root_mean_square, (2.5_f64 / 4.0).sqrt());
-        assert_eq!((summary.classification, summary.latency()), (None, None));
+        assert_eq!((&summary.classification, summary.latency()), (&None, None));
     }
 
     #[test]

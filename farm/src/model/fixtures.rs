@@ -1,8 +1,8 @@
 //! For tests: the four models that TFLM ships, and models of any shape, sound or not.
 #![allow(clippy::unwrap_used)]
 
-use super::{Model, schema::tflite::*};
 pub(crate) use super::schema::tflite::TensorType;
+use super::{Model, schema::tflite::*};
 use flatbuffers::FlatBufferBuilder;
 use std::{
     path::{Path, PathBuf},

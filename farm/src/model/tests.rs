@@ -162,7 +162,7 @@ fn quantisation_must_make_sense() {
         change(&mut plan.tensors[0]);
         plan.error()
     };
-    assert_snapshot!(with(&|tensor| tensor.zero_points = vec![1, 2]), @"tiny.tflite: is corrupt: tensor 0 has 1 scales and 2 zero points; export the model again");
+    assert_snapshot!(with(&|tensor| tensor.zero_points = vec![1, 2]), @"tiny.tflite: is corrupt: tensor 0 has scales and zero points of unequal number: 1 and 2; export the model again");
     assert_snapshot!(with(&|tensor| tensor.scales = vec![f32::NAN]), @"tiny.tflite: is corrupt: tensor 0 has the scale NaN; export the model again");
     assert_snapshot!(with(&|tensor| tensor.scales = vec![-1.0]), @"tiny.tflite: is corrupt: tensor 0 has the scale -1; export the model again");
     assert_snapshot!(with(&|tensor| tensor.scales = vec![0.0]), @"tiny.tflite: is corrupt: input 0 has the scale 0; export the model again");

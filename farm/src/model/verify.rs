@@ -182,7 +182,7 @@ fn check_quantization(name: &str, tensor: &tflite::Tensor<'_>) -> Checked<()> {
         return Ok(());
     }
     if scales != zero_points {
-        return corrupt(format!("{name} has {scales} scales and {zero_points} zero points"));
+        return corrupt(format!("{name} has scales and zero points of unequal number: {scales} and {zero_points}"));
     }
     for scale in quantization.scale().iter().flatten() {
         if !scale.is_finite() || scale < 0.0 {

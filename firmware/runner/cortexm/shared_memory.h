@@ -1,4 +1,4 @@
-// The shared-memory link: rings in RAM that an emulator maps into the host, with the UART as doorbell (../../PROTOCOL.md).
+// The shared-memory link (../../PROTOCOL.md): rings in RAM that an emulator maps into the host, the UART as doorbell.
 #ifndef RUNNER_CORTEXM_SHARED_MEMORY_H_
 #define RUNNER_CORTEXM_SHARED_MEMORY_H_
 

@@ -19,7 +19,8 @@ void Fault_Handler(void);
 #define MPU_RBAR (*(volatile uint32_t*)0xE000ED9C)
 #define MPU_RASR (*(volatile uint32_t*)0xE000EDA0)
 
-// No external interrupt is ever taken (the UART's only ends a sleep): one that is, is a fault, and so is every exception but SysTick.
+// No external interrupt is ever taken (the UART's only ends a sleep): one that is, is a fault, and so is every
+// exception but SysTick.
 #define EXTERNAL_INTERRUPTS 48
 __attribute__((section(".vectors"), used)) void (*const vectors[16 + EXTERNAL_INTERRUPTS])(void) = {
     (void (*)(void))&__stack_top,
@@ -29,7 +30,8 @@ __attribute__((section(".vectors"), used)) void (*const vectors[16 + EXTERNAL_IN
     [16 ... 15 + EXTERNAL_INTERRUPTS] = Fault_Handler,
 };
 
-// The stack lies at the bottom of RAM (see link.ld.in). What is below it faults on some chips, and swallows writes on others.
+// The stack lies at the bottom of RAM (see link.ld.in). What is below it faults on some chips, and swallows writes on
+// others.
 static void GuardStack(void) {
 #if defined(__ARM_ARCH_8M_MAIN__) || defined(__ARM_ARCH_8_1M_MAIN__)
   __asm volatile("msr msplim, %0" ::"r"(&__stack_bottom));
@@ -62,8 +64,9 @@ __attribute__((noreturn)) void Reset_Handler(void) {
   }
 }
 
-// Hands the stack pointer at the fault and the vector's number to ReportFault. Where the stack has run out, or nearly, ReportFault gets it from
-// the top again: what the core pushed lies at the bottom then, out of its way. Nothing returns from here.
+// Hands the stack pointer at the fault and the vector's number to ReportFault. Where the stack has run out, or nearly,
+// ReportFault gets it from the top again: what the core pushed lies at the bottom then, out of its way. Nothing returns
+// from here.
 __attribute__((naked)) void Fault_Handler(void) {
   __asm volatile(
       "mov r0, sp\n"

@@ -23,7 +23,7 @@ __attribute__((noreturn)) void _exit(int status) {
   }
 }
 
-// Cores without a divide instruction, and 64-bit divisions on all: by zero they are as much a fault as the instruction is.
+// Divisions by zero where there is no instruction for them (Armv6-M, and 64 bits on all): a fault, as with one.
 int __aeabi_idiv0(int result) { _exit(result); }
 
 long long __aeabi_ldiv0(long long result) { _exit((int)result); }

@@ -14,8 +14,9 @@ namespace runner {
 namespace {
 
 constexpr size_t kArenaBytes = 16u * 1024 * 1024;
-// Arena, the longest model and what the program itself needs; a job that wants more gets an error, not its neighbours' memory.
-constexpr rlim_t kAddressSpace = kArenaBytes + kLongestPayload + 32u * 1024 * 1024;
+constexpr size_t kLongestImage = 64u * 1024 * 1024;
+// Arena, model and what the program itself needs; a job that wants more gets an error, not its neighbours' memory.
+constexpr rlim_t kAddressSpace = kArenaBytes + kLongestImage + 32u * 1024 * 1024;
 
 void Limit(int resource, rlim_t value) {
   rlimit limit = {value, value};
@@ -31,7 +32,7 @@ class MappedRoom : public ModelRoom {
  public:
   uint8_t* Make(size_t size) override {
     if (memory_ != nullptr) munmap(memory_, size_);
-    memory_ = Map(size);
+    memory_ = size <= kLongestImage ? Map(size) : nullptr;
     size_ = size;
     return static_cast<uint8_t*>(memory_);
   }

@@ -64,15 +64,12 @@ bool Supervisor::Open() {
 }
 
 void Supervisor::Adopt(int fd) {
-  if (count_ == kMostJobs) {
-    SayNoProcess(fd, "too many connections at once");
-    close(fd);
-    return;
-  }
-  pid_t process = fork();
+  bool full = count_ == kMostJobs;
+  pid_t process = full ? -1 : fork();
   if (process < 0) {
-    SayNoProcess(fd, "no process to be had for this connection");
+    SayNoProcess(fd, full ? "too many connections at once" : "no process to be had for this connection");
     close(fd);
+    last_status_ = 1;
     return;
   }
   if (process == 0) {
@@ -96,7 +93,7 @@ int Supervisor::Run(int listener) {
     watched[0] = pollfd{signals_, POLLIN, 0};
     watched[1] = pollfd{listener, POLLIN, 0};
     for (size_t i = 0; i < count_; ++i) {
-      // What the peer sends is for the child. A peer that hung up is not watched any more: it would be reported for ever.
+      // What the peer sends is for the child. One that hung up is not watched any more: it would be reported for ever.
       watched[2 + i] = pollfd{jobs_[i].hung_up ? -1 : jobs_[i].fd, POLLRDHUP, 0};
     }
     size_t jobs = count_;

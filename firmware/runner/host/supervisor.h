@@ -8,8 +8,8 @@
 
 namespace runner {
 
-// It is meant to run as PID 1 of a container without capabilities, and works anywhere else as well. One thread, one poll:
-// the children's ends and the signals that ask it to stop come in through a signalfd.
+// It is meant to run as PID 1 of a container without capabilities, and works anywhere else as well. One thread, one
+// poll: the children's ends and the signals that ask it to stop come in through a signalfd.
 class Supervisor {
  public:
   // Starts watching signals: before any child.

@@ -24,9 +24,17 @@ pub fn of_error(error: &RunnerError, request: &str, sample: u64) -> TargetError 
         ErrorCode::BadLength => rejected(format!("{request} had {a} bytes, and {b} are wanted")),
         ErrorCode::ModelCorrupt => {
             let field = if text.is_empty() { "image".to_owned() } else { text };
-            Fault::ModelCorrupt { detail: format!("its {field} should be {a:#010x} and is {b:#010x}") }.into()
+            // Of these the runner knows only the most there can be.
+            let detail = match field.as_str() {
+                "length" | "root" => format!("its {field} can be {a} at most and is {b}"),
+                _ => format!("its {field} should be {a:#010x} and is {b:#010x}"),
+            };
+            Fault::ModelCorrupt { detail }.into()
         }
-        ErrorCode::ModelMisaligned => Fault::ModelMisaligned { address: a.into() }.into(),
+        ErrorCode::ModelMisaligned if text.is_empty() || text == "model" => {
+            Fault::ModelMisaligned { address: a.into() }.into()
+        }
+        ErrorCode::ModelMisaligned => rejected(format!("its {text} lies misaligned, at offset {a:#x}")),
         ErrorCode::SchemaVersion => Fault::SchemaVersion { found: a, supported: b }.into(),
         ErrorCode::NotATfliteModel => {
             rejected(format!("no TensorFlow Lite model: its identifier is `{}`", text.escape_debug()))
@@ -40,7 +48,9 @@ pub fn of_error(error: &RunnerError, request: &str, sample: u64) -> TargetError 
             let detail = if text.is_empty() { format!("status {a}") } else { text };
             Fault::InvokeFailed { sample, detail }.into()
         }
-        ErrorCode::OutOfMemory => rejected(format!("no memory for a model of {a} bytes{said}")),
+        ErrorCode::OutOfMemory if request == "LOAD" => rejected(format!("no memory for a model of {a} bytes{said}")),
+        // Said before anything was asked: the connection got no process, or its process no arena.
+        ErrorCode::OutOfMemory => TargetError::Bench(format!("the runner has no memory for {a} bytes{said}")),
     }
 }
 
@@ -160,7 +170,7 @@ mod tests {
         fail: rejected by the runner: PREPARE had 32 bytes, and 3 are wanted
         infra: the runner holds no model
         fail: model corrupt on the target: its words should be 0x00000020 and is 0x00000003
-        fail: model misaligned: it lies at 0x00000020, and 16-byte alignment is wanted
+        fail: rejected by the runner: its words lies misaligned, at offset 0x20
         fail: schema version 32: the runner reads version 3
         fail: rejected by the runner: no TensorFlow Lite model: its identifier is `words`
         fail: unsupported operator: words
@@ -168,10 +178,29 @@ mod tests {
         fail: rejected by the runner: its tensors could not be allocated: words
         fail: inference failed at sample 4: words
         infra: the runner answered PREPARE with `not-prepared`: words
-        fail: rejected by the runner: no memory for a model of 32 bytes: words
+        infra: the runner has no memory for 32 bytes: words
         infra: the runner answered PREPARE with `not-here`: words
         infra: the runner answered PREPARE with error 16, which the farm does not know: words
         "#);
+    }
+
+    #[test]
+    fn what_an_errors_numbers_mean_depends_on_its_words() {
+        let shown = [
+            error(5, 5, 7, "length"),
+            error(5, 5, 7, "crc"),
+            error(6, 0x1004, 0, "model"),
+            error(6, 0x1004, 0, "root table"),
+        ];
+        insta::assert_snapshot!(shown.join("\n"), @r#"
+        fail: model corrupt on the target: its length can be 5 at most and is 7
+        fail: model corrupt on the target: its crc should be 0x00000005 and is 0x00000007
+        fail: model misaligned: it lies at 0x00001004, and 16-byte alignment is wanted
+        fail: rejected by the runner: its root table lies misaligned, at offset 0x1004
+        "#);
+        let full = RunnerError { code: 14, a: 1 << 20, b: 0, text: String::new() };
+        assert!(matches!(of_error(&full, "LOAD", 0), TargetError::Fault(Fault::Rejected { .. })));
+        assert!(matches!(of_error(&full, "HELLO", 0), TargetError::Bench(_)));
     }
 
     #[test]

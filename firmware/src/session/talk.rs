@@ -189,6 +189,8 @@ impl Talk {
                 Err(faults::of_fault(&registers, symbol).into())
             }
             Reply::Exited(exited) => Err(self.with_details(faults::of_exit(&exited))),
+            // An error that answers nothing is news, too.
+            Reply::Error(error) if sequence == 0 => Err(faults::of_error(&error, "nothing", self.done)),
             Reply::Hello(_) if self.greeted && self.asked.contains(&sequence) => Ok(None),
             Reply::Hello(_) if self.greeted && sequence == 0 => {
                 Err(Fault::Crash { detail: "the core was reset in mid-job".to_owned() }.into())

@@ -106,7 +106,13 @@ pub fn markdown() -> String {
     for metric in Metric::all() {
         let also = metric.aliases.iter().map(|alias| format!("`{alias}`")).collect::<Vec<_>>().join(", ");
         let meaning = metric.meaning.replace('|', "\\|");
-        let _ = writeln!(page, "| `{}` | {also} | `{}` | {meaning} | {} |", metric.name, metric.example, metric.needs.words());
+        let _ = writeln!(
+            page,
+            "| `{}` | {also} | `{}` | {meaning} | {} |",
+            metric.name,
+            metric.example,
+            metric.needs.words()
+        );
     }
     page.push_str(NUMBERS);
     page.push_str(TAGS);

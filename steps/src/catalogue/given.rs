@@ -9,7 +9,14 @@ use crate::{
 use gherkin::StepType;
 
 pub(super) fn definitions() -> Vec<Definition> {
-    let given = |pattern, summary, example, below, parse| Definition { keyword: StepType::Given, pattern, summary, example, below, parse };
+    let given = |pattern, summary, example, below, parse| Definition {
+        keyword: StepType::Given,
+        pattern,
+        summary,
+        example,
+        below,
+        parse,
+    };
     vec![
         given(
             "the model {string}",
@@ -23,7 +30,12 @@ pub(super) fn definitions() -> Vec<Definition> {
             "Names model and dataset at once.",
             "the model \"hello_world\" and the dataset \"sine\"",
             Below::Nothing,
-            |phrase| Ok(Action::Subject { model: Some(name(phrase, 0)?), dataset: Some(DatasetRef::Named(name(phrase, 1)?)) }),
+            |phrase| {
+                Ok(Action::Subject {
+                    model: Some(name(phrase, 0)?),
+                    dataset: Some(DatasetRef::Named(name(phrase, 1)?)),
+                })
+            },
         ),
         given(
             "the dataset {string}",

@@ -52,8 +52,11 @@ struct Entry {
 #[expect(clippy::unwrap_used, reason = "the patterns are constants, and a test compiles them all")]
 static ENTRIES: LazyLock<Vec<Entry>> = LazyLock::new(|| {
     let all = given::definitions().into_iter().chain(when::definitions()).chain(then::definitions());
-    all.map(|definition| Entry { regex: Regex::new(&expression::regex_source(definition.pattern)).unwrap(), definition })
-        .collect()
+    all.map(|definition| Entry {
+        regex: Regex::new(&expression::regex_source(definition.pattern)).unwrap(),
+        definition,
+    })
+    .collect()
 });
 
 /// Every step, in the order of the documentation.
@@ -86,7 +89,8 @@ pub(crate) fn keyword_of(text: &str) -> Option<StepType> {
 /// It is not in the vocabulary, is written under another keyword, or its parameters, table or doc string are wrong.
 pub fn parse(step: &gherkin::Step) -> Result<Action, PhraseError> {
     let text = step.value.as_str();
-    let Some(entry) = ENTRIES.iter().find(|entry| entry.definition.keyword == step.ty && entry.regex.is_match(text)) else {
+    let Some(entry) = ENTRIES.iter().find(|entry| entry.definition.keyword == step.ty && entry.regex.is_match(text))
+    else {
         return Err(undefined(step));
     };
     let captures: Vec<&str> = entry
@@ -126,7 +130,11 @@ fn undefined(step: &gherkin::Step) -> PhraseError {
         .max_by(|(a, _), (b, _)| a.total_cmp(b));
     let help = match nearest {
         Some((likeness, definition)) if likeness > 0.5 => {
-            format!("the nearest step is `{} {}`; `tinyfarm steps` lists them all", word(definition.keyword), headline(definition))
+            format!(
+                "the nearest step is `{} {}`; `tinyfarm steps` lists them all",
+                word(definition.keyword),
+                headline(definition)
+            )
         }
         _ => "`tinyfarm steps` lists all steps there are".to_owned(),
     };

@@ -1,16 +1,18 @@
 //! Then: how the evidence of the latest run is judged.
 
 use super::{Below, Definition};
-use crate::{
-    acceptance::criterion,
-    action::Action,
-    outputs::ExpectedOutputs,
-    phrase::PhraseError,
-};
+use crate::{acceptance::criterion, action::Action, outputs::ExpectedOutputs, phrase::PhraseError};
 use gherkin::StepType;
 
 pub(super) fn definitions() -> Vec<Definition> {
-    let then = |pattern, summary, example, below, parse| Definition { keyword: StepType::Then, pattern, summary, example, below, parse };
+    let then = |pattern, summary, example, below, parse| Definition {
+        keyword: StepType::Then,
+        pattern,
+        summary,
+        example,
+        below,
+        parse,
+    };
     vec![
         then(
             "the {metric} is/are {comparison} {quantity}",
@@ -28,7 +30,12 @@ pub(super) fn definitions() -> Vec<Definition> {
             "the recall of class \"yes\" is at least 0.9",
             Below::Nothing,
             |phrase| {
-                let bound = format!("{} {} for class \"{}\"", operator(phrase.capture(2)), phrase.capture(3), phrase.capture(1));
+                let bound = format!(
+                    "{} {} for class \"{}\"",
+                    operator(phrase.capture(2)),
+                    phrase.capture(3),
+                    phrase.capture(1)
+                );
                 Ok(Action::Judge(vec![criterion(phrase.capture(0), &bound)?]))
             },
         ),

@@ -10,7 +10,14 @@ use farm::suggest;
 use gherkin::StepType;
 
 pub(super) fn definitions() -> Vec<Definition> {
-    let when = |pattern, summary, example, below, parse| Definition { keyword: StepType::When, pattern, summary, example, below, parse };
+    let when = |pattern, summary, example, below, parse| Definition {
+        keyword: StepType::When,
+        pattern,
+        summary,
+        example,
+        below,
+        parse,
+    };
     vec![
         when(
             "it runs on {place}",

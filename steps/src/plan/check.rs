@@ -71,7 +71,13 @@ struct Walk<'a> {
 }
 
 /// Walks through `steps`; `example` is the line of the row that filled them, in an outline.
-pub(super) fn walk(context: &Context<'_>, file: &SourceFile, steps: &[Step], settings: Settings, example: Option<usize>) -> Checked {
+pub(super) fn walk(
+    context: &Context<'_>,
+    file: &SourceFile,
+    steps: &[Step],
+    settings: Settings,
+    example: Option<usize>,
+) -> Checked {
     let mut walk = Walk {
         context,
         file,
@@ -101,7 +107,11 @@ pub(super) fn walk(context: &Context<'_>, file: &SourceFile, steps: &[Step], set
     if let Some(last) = steps.last() {
         walk.tried_unasserted(steps);
         if matches!(walk.latest, Latest::Nothing) {
-            walk.wrong(last, PhraseError::new("nothing runs in this scenario").help("add a step like `When it runs on the container`"));
+            walk.wrong(
+                last,
+                PhraseError::new("nothing runs in this scenario")
+                    .help("add a step like `When it runs on the container`"),
+            );
         }
     }
     walk.checked
@@ -217,9 +227,11 @@ impl Walk<'_> {
         let stages: Vec<farm::Stage> = all.iter().map(|group| group.stage).collect();
         let targets: Vec<TargetInfo> = all.into_iter().flat_map(|group| group.targets).collect();
         match table.idle_column(&targets, &stages) {
-            Some((column, name)) => Err(PhraseError::new(format!("column `{name}` says nothing here: this step does not run there"))
-                .help("take the column out, or run on `every stage`")
-                .at((0, column))),
+            Some((column, name)) => {
+                Err(PhraseError::new(format!("column `{name}` says nothing here: this step does not run there"))
+                    .help("take the column out, or run on `every stage`")
+                    .at((0, column)))
+            }
             None => Ok(()),
         }
     }
@@ -229,7 +241,9 @@ impl Walk<'_> {
         let (Named::Good(model), Named::Good((dataset, named))) = (&self.model, &self.dataset) else { return None };
         let (model, named) = (Arc::clone(model), *named);
         let found = match dataset {
-            DatasetRef::Named(name) => self.context.library.dataset(name, self.base(), &model).map_err(|error| chain(&error)),
+            DatasetRef::Named(name) => {
+                self.context.library.dataset(name, self.base(), &model).map_err(|error| chain(&error))
+            }
             DatasetRef::Inline(text) => {
                 let line = self.file.position(steps[named].span.start).0;
                 Dataset::load(&format!("inline, line {line}"), &DatasetSource::inline_csv(text), &model)
@@ -239,7 +253,8 @@ impl Walk<'_> {
         };
         match found {
             Ok(dataset) => {
-                let told = |warning: &String| format!("dataset `{}` for model `{}`: {warning}", dataset.name(), model.name());
+                let told =
+                    |warning: &String| format!("dataset `{}` for model `{}`: {warning}", dataset.name(), model.name());
                 self.checked.remarks.extend(dataset.warnings().iter().map(told));
                 Some((model, dataset))
             }
@@ -288,15 +303,22 @@ impl Walk<'_> {
                 None
             }
             Latest::Unknown => None,
-            Latest::Known(ran) => {
-                Some(Ran { targets: ran.targets.clone(), model: Arc::clone(&ran.model), dataset: Arc::clone(&ran.dataset), tried: None })
-            }
+            Latest::Known(ran) => Some(Ran {
+                targets: ran.targets.clone(),
+                model: Arc::clone(&ran.model),
+                dataset: Arc::clone(&ran.dataset),
+                tried: None,
+            }),
         }
     }
 
     fn too_early(&mut self, step: &Step) {
         self.latest = Latest::Unknown;
-        self.wrong(step, PhraseError::new("nothing has run before this step").help("before it, add a step like `When it runs on the container`"));
+        self.wrong(
+            step,
+            PhraseError::new("nothing has run before this step")
+                .help("before it, add a step like `When it runs on the container`"),
+        );
     }
 
     fn asserted(&mut self) {
@@ -345,7 +367,12 @@ impl Walk<'_> {
     fn cell(&self, step: &Step, (row, column): Cell) -> Option<Range<usize>> {
         let table = step.table.as_ref()?;
         let line = *self.file.table_rows(table.span.start, table.rows.len()).get(row)?;
-        self.file.cells(line).get(column).cloned().filter(|range| !range.is_empty()).or_else(|| Some(self.file.line(line)))
+        self.file
+            .cells(line)
+            .get(column)
+            .cloned()
+            .filter(|range| !range.is_empty())
+            .or_else(|| Some(self.file.line(line)))
     }
 }
 

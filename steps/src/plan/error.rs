@@ -97,7 +97,8 @@ impl PlanErrors {
     /// All errors as text for people, each with its lines of the feature file, `width` columns wide.
     pub fn render(&self, width: usize, colour: bool) -> String {
         let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
-        let handler = GraphicalReportHandler::new_themed(theme).with_width(width).with_context_lines(1).with_links(false);
+        let handler =
+            GraphicalReportHandler::new_themed(theme).with_width(width).with_context_lines(1).with_links(false);
         let mut text = String::new();
         for error in &self.0 {
             // Writing to a string cannot fail; a report that could not be drawn still says what is wrong.

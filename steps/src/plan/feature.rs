@@ -34,7 +34,7 @@ pub(super) struct Filters {
 }
 
 impl Filters {
-    pub fn new(options: &PlanOptions) -> Result<Self, PlanError> {
+    pub fn new(options: &PlanOptions) -> Result<Self, Box<PlanError>> {
         let tags = match &options.tags {
             None => None,
             Some(text) => {
@@ -96,7 +96,9 @@ pub(super) fn plan(path: &Path, context: &Context<'_>, filters: &Filters) -> Out
     bullets(feature.background.as_mut().map_or(&mut [], |background| &mut background.steps));
     let (scenarios, rules) = (std::mem::take(&mut feature.scenarios), std::mem::take(&mut feature.rules));
     if scenarios.is_empty() && rules.iter().all(|rule| rule.scenarios.is_empty()) {
-        outcome.errors.push(PlanError::bare("this feature has no scenario").at(&file, file.line(feature.position.line)));
+        outcome
+            .errors
+            .push(PlanError::bare("this feature has no scenario").at(&file, file.line(feature.position.line)));
     }
     feature.path = Some(path.to_owned());
     let in_file = InFile { context, filters, file: &file, feature: Arc::new(feature) };
@@ -128,17 +130,24 @@ impl InFile<'_> {
         let heading = self.file.line(scenario.position.line);
         let wrong = |message: &str, help: &str| PlanError::bare(message).at(self.file, heading.clone()).helped(help);
         if scenario.steps.is_empty() {
-            outcome.errors.push(wrong("this scenario has no steps", "no output is never a pass: write steps, or take it out"));
+            outcome
+                .errors
+                .push(wrong("this scenario has no steps", "no output is never a pass: write steps, or take it out"));
             return;
         }
         let is_outline = !scenario.examples.is_empty();
         if !is_outline && scenario.steps.iter().any(|step| outline::has_placeholder(&step.value)) {
-            outcome.errors.push(wrong("this scenario has placeholders and no examples", "add `Examples:` with a column for each placeholder"));
+            outcome.errors.push(wrong(
+                "this scenario has placeholders and no examples",
+                "add `Examples:` with a column for each placeholder",
+            ));
             return;
         }
         match outline::expand(self.file, &scenario) {
             Ok(rows) if rows.is_empty() => {
-                outcome.errors.push(wrong("the examples of this outline have no rows", "add at least one row below the heading"));
+                outcome
+                    .errors
+                    .push(wrong("the examples of this outline have no rows", "add at least one row below the heading"));
             }
             Ok(rows) => rows.into_iter().for_each(|row| self.scenario(row, &scenario, rule, outcome)),
             Err(unfilled) => outcome.errors.extend(unfilled.into_iter().map(|unfilled| {
@@ -160,7 +169,8 @@ impl InFile<'_> {
                 tags.push(tag.clone());
             }
         }
-        let mut name = if scenario.name.is_empty() { format!("line {}", scenario.position.line) } else { scenario.name.clone() };
+        let mut name =
+            if scenario.name.is_empty() { format!("line {}", scenario.position.line) } else { scenario.name.clone() };
         if !row.is_empty() && !outline::has_placeholder(&template.name) {
             name = format!("{name} — {}", row.join(", "));
         }
@@ -170,10 +180,13 @@ impl InFile<'_> {
         }
         let levels = [self.feature.tags.as_slice(), rule_tags, &template.tags, &example_tags];
         let (settings, wrong) = Settings::read(&levels);
-        outcome.errors.extend(wrong.into_iter().map(|(tag, error)| {
-            PlanError::phrase(error).at(self.file, self.tag(&tag, scenario.position.line))
-        }));
-        let background = |background: &Option<Background>| background.iter().flat_map(|b| b.steps.clone()).collect::<Vec<_>>();
+        outcome.errors.extend(
+            wrong
+                .into_iter()
+                .map(|(tag, error)| PlanError::phrase(error).at(self.file, self.tag(&tag, scenario.position.line))),
+        );
+        let background =
+            |background: &Option<Background>| background.iter().flat_map(|b| b.steps.clone()).collect::<Vec<_>>();
         let mut steps = background(&self.feature.background);
         steps.extend(rule.map(|rule| background(&rule.background)).unwrap_or_default());
         steps.extend(scenario.steps.iter().cloned());
@@ -228,7 +241,9 @@ impl InFile<'_> {
                     return None;
                 }
                 let mut words = text.match_indices(&written);
-                let (at, _) = words.find(|(at, _)| text[at + written.len()..].chars().next().is_none_or(|c| c.is_whitespace() || c == '@'))?;
+                let (at, _) = words.find(|(at, _)| {
+                    text[at + written.len()..].chars().next().is_none_or(|c| c.is_whitespace() || c == '@')
+                })?;
                 Some(range.start + at..range.start + at + written.len())
             })
             .unwrap_or_else(|| self.file.line(line))

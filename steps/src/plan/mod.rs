@@ -108,11 +108,14 @@ impl Plan {
         let (files, mut errors) = source::discover(paths);
         let filters = match Filters::new(options) {
             Ok(filters) => filters,
-            Err(error) => return Err(PlanErrors(vec![error])),
+            Err(error) => return Err(PlanErrors(vec![*error])),
         };
         for name in options.targets.iter().filter(|name| targets.iter().all(|info| info.id.0 != **name)) {
             let known: Vec<&str> = targets.iter().map(|info| info.id.0.as_str()).collect();
-            errors.push(PlanError::bare(format!("unknown target `{name}`")).helped(farm::suggest::mend(name, known.iter().copied())));
+            errors.push(
+                PlanError::bare(format!("unknown target `{name}`"))
+                    .helped(farm::suggest::mend(name, known.iter().copied())),
+            );
         }
         let scope = Scope { stages: options.stages.clone(), targets: options.targets.clone() };
         let context = Context { options, library, targets, scope };
@@ -141,7 +144,8 @@ impl Plan {
         }
         remarks.extend(of_data);
         if errors.is_empty() && scenarios.is_empty() {
-            let why = if remarks.is_empty() { "the feature files hold no scenario".to_owned() } else { remarks.join("; ") };
+            let why =
+                if remarks.is_empty() { "the feature files hold no scenario".to_owned() } else { remarks.join("; ") };
             errors.push(PlanError::bare(format!("no scenario to run: {why}")));
         }
         if !errors.is_empty() {

@@ -42,7 +42,15 @@ impl Seat {
             None => None,
             Some(name) => match self.reference(name, ran).await {
                 Ok(evidence) => Some(evidence),
-                Err(why) => return Some(self.judged(ran, criterion.to_string(), "nothing to compare with".to_owned(), None, why)),
+                Err(why) => {
+                    return Some(self.judged(
+                        ran,
+                        criterion.to_string(),
+                        "nothing to compare with".to_owned(),
+                        None,
+                        why,
+                    ));
+                }
             },
         };
         let subject = Subject { summary, evidence, model: &ran.model, dataset: &ran.dataset };
@@ -52,7 +60,9 @@ impl Seat {
 
     /// The evidence of `name` for the same model and dataset; run now, if this scenario has not run it.
     async fn reference(&mut self, name: &str, ran: &Ran) -> Result<Arc<Evidence>, Judgement> {
-        let missing = |verdict, reason: &str| Judgement::new(verdict, format!("no evidence from {name} to compare with: {reason}"));
+        let missing = |verdict, reason: &str| {
+            Judgement::new(verdict, format!("no evidence from {name} to compare with: {reason}"))
+        };
         let ready = if name == "container" {
             self.container().await
         } else {
@@ -67,7 +77,10 @@ impl Seat {
         };
         if info.id == ran.target {
             // Only where the host stands in: the plan has refused all other comparisons of a target with itself.
-            return Err(missing(Verdict::Blocked, &format!("{} stands in for it, and would be compared with itself", info.id)));
+            return Err(missing(
+                Verdict::Blocked,
+                &format!("{} stands in for it, and would be compared with itself", info.id),
+            ));
         }
         let same = |other: &&Ran| {
             other.target == info.id
@@ -105,7 +118,14 @@ impl Seat {
     }
 
     /// Tells of a judgement, and puts the target's name to it.
-    pub(super) fn judged(&self, ran: &Ran, criterion: String, measured: String, value: Option<f64>, judgement: Judgement) -> Judgement {
+    pub(super) fn judged(
+        &self,
+        ran: &Ran,
+        criterion: String,
+        measured: String,
+        value: Option<f64>,
+        judgement: Judgement,
+    ) -> Judgement {
         let told = words::of_target(&ran.target, &judgement);
         self.tell_criterion(CriterionReport {
             job: ran.result.report.id,

@@ -83,7 +83,9 @@ impl RunOutcome {
     /// The heaviest verdict; `None` where nothing ran.
     pub fn worst(&self) -> Option<Verdict> {
         use Verdict::{Blocked, Fail, Inconclusive, Infra, Pass};
-        Verdict::worst([Pass, Inconclusive, Blocked, Infra, Fail].into_iter().filter(|verdict| self.count(*verdict) > 0))
+        Verdict::worst(
+            [Pass, Inconclusive, Blocked, Infra, Fail].into_iter().filter(|verdict| self.count(*verdict) > 0),
+        )
     }
 
     fn add(&mut self, verdict: Verdict) {

@@ -85,9 +85,8 @@ impl Seat {
     pub async fn step(&mut self, step: &gherkin::Step) -> bool {
         let started = Instant::now();
         let outcome = AssertUnwindSafe(self.act(step)).catch_unwind().await;
-        let judgement = outcome.unwrap_or_else(|panic| {
-            Judgement::new(Verdict::Infra, format!("tinyfarm bug: {}", words::panic(&*panic)))
-        });
+        let judgement = outcome
+            .unwrap_or_else(|panic| Judgement::new(Verdict::Infra, format!("tinyfarm bug: {}", words::panic(&*panic))));
         let passed = judgement.verdict == Verdict::Pass;
         self.judgements.push(judgement.clone());
         self.tell(self.next, Some(judgement), started.elapsed());
@@ -131,7 +130,9 @@ impl Seat {
         }
         let action = match catalogue::parse(step) {
             Ok(action) => action,
-            Err(error) => return Judgement::new(Verdict::Infra, format!("tinyfarm bug: the plan let this step pass: {error}")),
+            Err(error) => {
+                return Judgement::new(Verdict::Infra, format!("tinyfarm bug: the plan let this step pass: {error}"));
+            }
         };
         match action {
             // The plan has found model and dataset, and checked one against the other.

@@ -49,7 +49,13 @@ impl Seat {
         words::together(&judgements, &remarks)
     }
 
-    async fn stage(&mut self, run: &Run, planned: &PlannedRun, group: &Group, remarks: &mut Vec<String>) -> Vec<Judgement> {
+    async fn stage(
+        &mut self,
+        run: &Run,
+        planned: &PlannedRun,
+        group: &Group,
+        remarks: &mut Vec<String>,
+    ) -> Vec<Judgement> {
         let mut judgements = Vec::new();
         if group.targets.is_empty() && group.stage != Stage::Container {
             let none = format!("this farm knows no {}", group.stage);
@@ -61,7 +67,8 @@ impl Seat {
             }
             return judgements;
         }
-        let ready = if group.stage == Stage::Container { self.container().await } else { self.there(&group.targets).await };
+        let ready =
+            if group.stage == Stage::Container { self.container().await } else { self.there(&group.targets).await };
         remarks.extend(ready.remarks);
         let wanted = Wanted { model: &planned.model, dataset: &planned.dataset, targets: &ready.targets };
         let ran = self.job(wanted).await;
@@ -76,7 +83,9 @@ impl Seat {
             let report = &ran.result.report;
             let judgement = words::of_target(&ran.target, &report.judgement);
             match report.judgement.verdict {
-                Verdict::Fail if run.place.fitting() && does_not_fit(report.fault.as_ref()) => too_large.push(judgement.reason),
+                Verdict::Fail if run.place.fitting() && does_not_fit(report.fault.as_ref()) => {
+                    too_large.push(judgement.reason)
+                }
                 Verdict::Fail if run.tried => kept.push(ran),
                 _ => {
                     kept.push(ran);
@@ -85,7 +94,10 @@ impl Seat {
             }
         }
         if kept.is_empty() && !too_large.is_empty() {
-            judgements.push(Judgement::new(Verdict::Fail, format!("it fits none of the {} stage: {}", group.stage, too_large.join("; "))));
+            judgements.push(Judgement::new(
+                Verdict::Fail,
+                format!("it fits none of the {} stage: {}", group.stage, too_large.join("; ")),
+            ));
         } else {
             remarks.extend(too_large.into_iter().map(|reason| format!("left out: {reason}")));
         }
@@ -121,7 +133,11 @@ impl Seat {
             let remark = format!("{} stands in for the container: {absent}", info.id);
             return Ready { targets: vec![info], remarks: vec![remark], blocked: None };
         }
-        Ready { targets: container.into_iter().collect(), remarks: Vec::new(), blocked: Some(format!("container: {absent}")) }
+        Ready {
+            targets: container.into_iter().collect(),
+            remarks: Vec::new(),
+            blocked: Some(format!("container: {absent}")),
+        }
     }
 
     /// The first target of a stage, and why it is not there if it is not.
@@ -150,11 +166,16 @@ impl Seat {
                 Some(reason) => absent.entry(reason).or_default().push(info.id.0),
             }
         }
-        let reasons: Vec<String> = absent.into_iter().map(|(reason, names)| format!("{}: {reason}", names.join(", "))).collect();
+        let reasons: Vec<String> =
+            absent.into_iter().map(|(reason, names)| format!("{}: {reason}", names.join(", "))).collect();
         if ready.is_empty() {
             return Ready { targets: targets.to_vec(), remarks: Vec::new(), blocked: Some(reasons.join("; ")) };
         }
-        Ready { targets: ready, remarks: reasons.into_iter().map(|reason| format!("not there: {reason}")).collect(), blocked: None }
+        Ready {
+            targets: ready,
+            remarks: reasons.into_iter().map(|reason| format!("not there: {reason}")).collect(),
+            blocked: None,
+        }
     }
 }
 

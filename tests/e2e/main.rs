@@ -1,0 +1,14 @@
+//! End to end: the real program, on real QEMU, in a real container, with runners that misbehave, judged by what a user
+//! sees: the exit code, the verdict, and a message that names the cause.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod bad_datasets;
+mod bad_features;
+mod bad_models;
+mod cli;
+mod criteria;
+mod interrupted;
+mod lost_bench;
+mod misbehaving_runner;
+mod reports;
+mod support;
