@@ -10,7 +10,7 @@ Feature: hello_world predicts a sine
       | mean absolute error | <= 0.0337 | <= 0.0337   |
       | maximum error       | <= 0.131  | <= 0.131    |
       | outputs             |           | = container |
-      | instructions p99    |           | <= 20,000   |
+      | instructions p99    |           | <= 13,000   |
       | arena used          | <= 4 KiB  | <= 2 KiB    |
 
   Scenario: a few points, given here

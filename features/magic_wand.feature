@@ -11,7 +11,7 @@ Feature: magic_wand knows a gesture
       | misclassified samples | = 0       | = 0                      |
       | outputs               |           | within 1e-6 of container |
       | argmax                |           | = container              |
-      | instructions max      |           | <= 10,000,000            |
+      | instructions max      |           | <= 8,000,000             |
     Then the outputs are
       | sample                             | wing | ring  | slope | negative |
       | ring_micro_f9643d42_nohash_4.data  |      | 0.801 |       |          |

@@ -17,5 +17,5 @@ Feature: micro_speech hears yes and no
     When it runs on every emulator that it fits
     Then the outputs are bit-identical to the container's
     And the recall of class "yes" is at least 100 %
-    And the instructions max is at most 20,000,000
+    And the instructions max is at most 25,000,000
     And the arena used is at most 8 KiB

@@ -5,25 +5,17 @@ use crate::{options::ContainerOptions, program::Source};
 use async_trait::async_trait;
 use command_fds::{CommandFdExt, FdMapping};
 use farm::{Availability, Clock, Fault, JobSpec, Session, Slots, Stage, Target, TargetError, TargetInfo};
-use firmware::{Bench, Load, RunnerSession, protocol::Hello, session::faults::signal_name};
-use rustix::process::{Signal, set_parent_process_death_signal};
+use firmware::{Bench, Load, RunnerSession, process, protocol::Hello, session::faults::signal_name};
 use std::{
     io,
-    os::{
-        fd::OwnedFd,
-        unix::process::{CommandExt, ExitStatusExt},
-    },
+    os::{fd::OwnedFd, unix::process::ExitStatusExt},
     path::Path,
     process::{ExitStatus, Stdio},
-    sync::mpsc,
-    thread,
     time::Duration,
 };
 use tokio::{
     net::UnixStream,
     process::{Child, Command},
-    runtime::Handle,
-    sync::oneshot,
     time::timeout,
 };
 
@@ -73,55 +65,32 @@ impl Target for HostTarget {
 
     async fn open(&self, job: &JobSpec) -> Result<Box<dyn Session>, TargetError> {
         let program = self.source.program().await?;
-        let (link, child, tether) = spawn(program.path()).await.map_err(|error| {
+        let (link, child) = start(program.path()).await.map_err(|error| {
             TargetError::Bench(format!("the runner {} could not be started: {error}", program.path().display()))
         })?;
-        let bench = HostBench { child, _tether: tether, note: program.note() };
+        let bench = HostBench { child, note: program.note() };
         Ok(Box::new(RunnerSession::open(link, bench, job, Load::Frame, program.expected()).await?))
     }
 }
 
-/// While one end is held, the thread that started a child lives; when it is dropped, thread and child end.
-type Tether = mpsc::Sender<()>;
-
 /// Starts `program` with a connection to it.
-///
-/// The kernel can kill a child when the *thread* that started it ends (`PR_SET_PDEATHSIG`), whatever ends the farm. The
-/// runtime's threads come and go, so each child has a thread that only waits for the session's end.
-async fn spawn(program: &Path) -> io::Result<(UnixStream, Child, Tether)> {
+async fn start(program: &Path) -> io::Result<(UnixStream, Child)> {
     // Only ours must not block: the runner reads as one reads.
     let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
     ours.set_nonblocking(true)?;
     let (ours, theirs) = (UnixStream::from_std(ours)?, OwnedFd::from(theirs));
     let mut command = Command::new(program);
-    // A group of its own, so that Ctrl-C on the terminal reaches the farm only, which then closes its sessions in order.
-    command.arg("--fd").arg(LINK_FD.to_string()).kill_on_drop(true).process_group(0);
+    command.arg("--fd").arg(LINK_FD.to_string());
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let mapping = FdMapping { parent_fd: theirs, child_fd: LINK_FD };
     command.as_std_mut().fd_mappings(vec![mapping]).map_err(|error| io::Error::other(error.to_string()))?;
-    // SAFETY: the closure runs in the forked child before exec and makes one system call: no allocation, no locks.
-    unsafe {
-        command.as_std_mut().pre_exec(|| Ok(set_parent_process_death_signal(Some(Signal::KILL))?));
-    }
-    let (tether, end) = mpsc::channel::<()>();
-    let (answer, child) = oneshot::channel();
-    let runtime = Handle::current();
-    thread::Builder::new().name("host-runner".to_owned()).spawn(move || {
-        let _context = runtime.enter();
-        let _ = answer.send(command.spawn());
-        // Ours must not hold the runner's end of the connection: a runner that ends would not be noticed.
-        drop(command);
-        let _ = end.recv();
-    })?;
-    let child = child.await.map_err(|_| io::Error::other("the thread that starts it ended"))??;
-    Ok((ours, child, tether))
+    Ok((ours, process::spawn(command).await?))
 }
 
 /// The process behind a connection.
 #[derive(Debug)]
 struct HostBench {
     child: Child,
-    _tether: Tether,
     note: String,
 }
 

@@ -2,10 +2,10 @@
 
 use crate::{
     link::{Layout, Mapping, Rings},
-    spawn::spawn,
     stderr::Stderr,
 };
 use command_fds::CommandFdExt;
+use firmware::process;
 use rustix::fs::{MemfdFlags, memfd_create};
 use std::{
     ffi::OsString,
@@ -123,7 +123,7 @@ impl Launch {
         command.args(self.arguments(&fds)).stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr.for_child()?);
         command
             .preserved_fds([guest_uart.into(), guest_monitor.into()].into_iter().chain(model).chain(memory).collect());
-        let child = spawn(command).await?;
+        let child = process::spawn(command).await?;
 
         let listen = |socket: Socket| {
             socket.set_nonblocking(true)?;

@@ -5,7 +5,6 @@
 //! | [`qemu`] | a machine as a target: what the farm sees |
 //! | [`engine`] | the program: where it is, which version, which machines |
 //! | [`launch`] | one start of it: command line, model, memory, sockets |
-//! | [`spawn`](mod@spawn) | starting processes so that none outlives the farm |
 //! | [`link`] | the protocol's byte stream: rings in shared memory, or the UART |
 //! | [`bench`] | the process behind a session, ended on every path; ticks to instructions |
 //! | [`ending`] | why it ended: the guest's fault, or the bench's |
@@ -19,7 +18,6 @@ pub mod launch;
 pub mod link;
 pub mod monitor;
 pub mod qemu;
-pub mod spawn;
 pub mod stderr;
 
 pub use launch::Launch;

@@ -7,12 +7,14 @@
 //! | [`port`] | what differs from target to target |
 //! | [`tflm`] | where TFLM's source is |
 //! | [`build`] | the runner, built for a port, into a content-addressed cache |
+//! | [`process`] | starting runners and emulators so that none outlives the farm |
 //! | [`session`] | a target taken by one job |
 //! | [`testing`] | a runner that is played, well or badly |
 
 pub mod build;
 pub mod model_image;
 pub mod port;
+pub mod process;
 pub mod protocol;
 pub mod session;
 pub mod testing;

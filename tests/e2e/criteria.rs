@@ -1,6 +1,7 @@
 //! Criteria that are missed: by one unit in the last place, by one sample.
 
-use crate::support::Project;
+use crate::support::{CACHE, Project};
+use std::path::Path;
 
 /// The mean absolute error of hello_world over sine_100, exactly as the report has it.
 fn measured(project: &Project) -> f64 {
@@ -31,8 +32,26 @@ fn a_criterion_missed_by_one_unit_in_the_last_place_is_a_fail() {
 }
 
 #[test]
-fn one_sample_that_differs_from_the_container_is_a_fail_that_names_it() {
-    // A runner that answers each input with itself, but for the container, which computes the sine.
+fn one_sample_that_differs_is_a_fail_that_names_it() {
+    let runner = built_runner();
+    let project = Project::configured("[runner]\nprogram = \"runner\"\n");
+    let run = |behaviour: &str| {
+        project.runner(behaviour).scenario(
+            r#"Given the model "hello_world" and the dataset "sine_100"
+               When it runs on the emulator "qemu:mps2-an386"
+               Then the outputs are bit-identical to the container's"#,
+        );
+        let mut command = project.command(&["run", "--report", "report", "--stand-in-host"]);
+        project.ended(command.env("DOCKER_HOST", "unix:///nowhere/docker.sock").output().unwrap())
+    };
+    run(&format!("flip 42 {runner}")).judged("fail", &["1 of 100 samples", "row 43"]);
+    // No sample 1,000: the same detour, and nothing turned over.
+    run(&format!("flip 1000 {runner}")).judged("pass", &[]);
+}
+
+/// The real container, in place of its stand-in.
+#[test]
+fn the_container_and_the_emulator_answer_bit_for_bit_the_same() {
     let project = Project::new();
     project.scenario(
         r#"Given the model "hello_world" and the dataset "sine_100"
@@ -40,6 +59,15 @@ fn one_sample_that_differs_from_the_container_is_a_fail_that_names_it() {
            Then the outputs are bit-identical to the container's"#,
     );
     project.run().judged("pass", &[]);
+}
+
+/// The path of the runner that the farm builds for this machine.
+fn built_runner() -> String {
+    let build = async {
+        let builder = firmware::Builder::new(Path::new(CACHE), firmware::tflm::locate().unwrap(), 2);
+        builder.host().await.unwrap().path.display().to_string()
+    };
+    tokio::runtime::Runtime::new().unwrap().block_on(build)
 }
 
 #[test]

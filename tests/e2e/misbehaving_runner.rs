@@ -1,7 +1,7 @@
 //! Runners that hang, answer garbage, stop half-way through a frame, hold another model, crash.
 
 use crate::support::{Ended, Project};
-use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf};
+use std::fs;
 
 /// Runs hello_world on the host, with a runner that misbehaves as told, one second for the inferences, no retries.
 fn run(behaviour: &str) -> Ended {
@@ -12,10 +12,7 @@ fn run_with(behaviour: &str, more: &str) -> Ended {
     let project = Project::configured(&format!(
         "{more}\n[timeouts]\nopen = \"2 s\"\ninfer = \"1 s\"\n[runner]\nprogram = \"runner\"\n"
     ));
-    let real = PathBuf::from(env!("CARGO_BIN_EXE_tinyfarm")).with_file_name("examples/misbehaving-runner");
-    assert!(real.is_file(), "{} is not built: cargo build --example misbehaving-runner", real.display());
-    project.file("runner", format!("#!/bin/sh\nexec '{}' '{behaviour}' \"$@\"\n", real.display()));
-    fs::set_permissions(project.path().join("runner"), fs::Permissions::from_mode(0o755)).unwrap();
+    project.runner(behaviour);
     project.scenario(
         r#"Given the model "hello_world" and the dataset "sine_100"
            When it runs on the host"#,

@@ -4,14 +4,18 @@ use serde_json::Value;
 use std::{
     fs,
     io::{BufRead as _, BufReader, Lines},
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Output, Stdio},
     rc::Rc,
 };
 use tempfile::TempDir;
 
-/// The repository: shipped models, and the cache of built runners that all tests and the demo share.
+/// The repository, where the shipped models are.
 pub const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
+
+/// What is built once and used by all tests, and by the demo.
+pub const CACHE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/.tinyfarm");
 
 /// A folder with a `tinyfarm.toml`, as a user has one.
 pub struct Project {
@@ -46,8 +50,7 @@ impl Project {
     pub fn configured(more: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let project = Self { folder: Rc::new(folder) };
-        let config =
-            format!("models = [\"{REPOSITORY}/models\", \"models\"]\ncache = \"{REPOSITORY}/.tinyfarm\"\n{more}");
+        let config = format!("models = [\"{REPOSITORY}/models\", \"models\"]\ncache = \"{CACHE}\"\n{more}");
         project.file("models/README", "").file("tinyfarm.toml", config);
         project
     }
@@ -69,6 +72,16 @@ impl Project {
     pub fn scenario(&self, steps: &str) -> &Self {
         let steps = steps.trim().lines().map(|line| format!("    {}\n", line.trim())).collect::<String>();
         self.file("features/test.feature", format!("Feature: test\n  Scenario: the one\n{steps}"))
+    }
+
+    /// Writes `runner`: a runner that misbehaves as told, for `[runner] program`.
+    pub fn runner(&self, behaviour: &str) -> &Self {
+        let real = Path::new(env!("CARGO_BIN_EXE_tinyfarm")).with_file_name("examples/misbehaving-runner");
+        assert!(real.is_file(), "{} is not built: cargo build --example misbehaving-runner", real.display());
+        self.file("runner", format!("#!/bin/sh\nexec '{}' {behaviour} \"$@\"\n", real.display()));
+        let executable = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(self.path().join("runner"), executable).expect("a program in the project");
+        self
     }
 
     /// The program, not started yet, in this folder.

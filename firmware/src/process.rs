@@ -52,7 +52,7 @@ fn start() -> Option<mpsc::Sender<Request>> {
             let _ = answer.send(command.spawn());
         }
     };
-    thread::Builder::new().name("emulator-spawner".to_owned()).spawn(serve).ok().map(|_| sender)
+    thread::Builder::new().name("spawner".to_owned()).spawn(serve).ok().map(|_| sender)
 }
 
 fn die_with(farm: Pid) -> io::Result<()> {
