@@ -121,13 +121,11 @@ impl Program {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use std::{fs, os::unix::fs::PermissionsExt};
 
     async fn asked(script: &str) -> Result<Program, TargetError> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("runner");
-        fs::write(&path, script).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        firmware::testing::write_program(&path, script).unwrap();
         ask(&path).await
     }
 

@@ -8,7 +8,6 @@ use containers::ContainerOptions;
 use farm::{Availability, Stage, Target, TargetError};
 use std::{
     fs,
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -21,8 +20,8 @@ fn scripted(script: &str) -> (TempDir, Arc<dyn Target>) {
     let path = dir.path().join("runner");
     let pid = dir.path().join("pid");
     let version = "if [ \"$1\" = --version ]; then echo runner 0 scripted TFLM 0; exit; fi";
-    fs::write(&path, format!("#!/bin/sh\n{version}\necho $$ >{}\n{script}\n", pid.display())).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    let script = format!("#!/bin/sh\n{version}\necho $$ >{}\n{script}\n", pid.display());
+    firmware::testing::write_program(&path, &script).unwrap();
     let options = ContainerOptions { runner: Some(path), ..options("scripted") };
     (dir, targets(&options).1)
 }

@@ -210,7 +210,6 @@ async fn output(path: &Path, arguments: &[&str]) -> io::Result<String> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
 
     /// A program that answers as QEMU would, and notes each time it is asked for its version.
     fn fake(folder: &Path, version: &str) -> PathBuf {
@@ -219,8 +218,7 @@ mod tests {
             "#!/bin/sh\nif [ \"$1\" = --version ]; then echo asked >> {}/asked; echo '{version}'; else echo 'Supported machines are:'; echo 'microbit  BBC'; fi\n",
             folder.display()
         );
-        fs::write(&path, script).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        firmware::testing::write_program(&path, &script).unwrap();
         path
     }
 

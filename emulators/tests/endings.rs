@@ -247,8 +247,8 @@ async fn a_farm_that_is_killed_takes_its_qemus_along() {
 async fn a_missing_and_a_too_old_qemu_are_absent_and_block_their_jobs_with_the_reason() {
     let folder = tempfile::tempdir().unwrap();
     let old = folder.path().join("old-qemu");
-    fs::write(&old, "#!/bin/sh\necho 'QEMU emulator version 5.2.0 (Debian 1:5.2+dfsg-11)'\n").unwrap();
-    fs::set_permissions(&old, fs::Permissions::from_mode(0o755)).unwrap();
+    let script = "#!/bin/sh\necho 'QEMU emulator version 5.2.0 (Debian 1:5.2+dfsg-11)'\n";
+    firmware::testing::write_program(&old, script).unwrap();
     for (qemu, expected) in
         [(old, "is QEMU 5.2.0, and 7.2.0 or newer is needed"), (folder.path().join("none"), "is not a program")]
     {

@@ -4,7 +4,13 @@ use crate::protocol::{
     ClockKind, Decoded, Decoder, FaultRegisters, Frame, Hello, HelloModel, Kind, Prepared, Reply, RunnerError,
 };
 use farm::Digest;
-use std::{fmt, io, str::FromStr};
+use std::{
+    fmt,
+    io::{self, Write as _},
+    path::Path,
+    process::{Command, Stdio},
+    str::FromStr,
+};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// What a played runner does wrong, and when.
@@ -316,6 +322,25 @@ async fn drain(link: &mut (impl AsyncRead + Unpin)) -> io::Result<()> {
     let mut buffer = [0; 4096];
     while link.read(&mut buffer).await? > 0 {}
     Ok(())
+}
+
+/// Writes a program (a script) that can be started at once.
+///
+/// By a process of its own, because of a trap: while a thread has a program open for writing, another may fork, and the
+/// child holds it open until it execs. Starting the program fails until then ("Text file busy").
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_program(path: &Path, text: &str) -> io::Result<()> {
+    let mut install =
+        Command::new("install").args(["-m", "755", "/dev/stdin"]).arg(path).stdin(Stdio::piped()).spawn()?;
+    if let Some(mut stdin) = install.stdin.take() {
+        stdin.write_all(text.as_bytes())?;
+    }
+    match install.wait()?.success() {
+        true => Ok(()),
+        false => Err(io::Error::other(format!("{} cannot be written", path.display()))),
+    }
 }
 
 #[cfg(test)]

@@ -4,10 +4,7 @@ use crate::support::{Ended, Project, Running};
 use std::{
     fs,
     io::{Read as _, Write as _},
-    os::unix::{
-        fs::PermissionsExt as _,
-        net::{UnixListener, UnixStream},
-    },
+    os::unix::net::{UnixListener, UnixStream},
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
     thread,
@@ -45,8 +42,8 @@ fn qemu_killed_in_mid_job_is_tried_again_and_the_pass_says_so() {
 
 fn with_qemu(program: &str) -> Ended {
     let project = Project::configured(&format!("[qemu]\nprogram = \"{program}\"\n"));
-    project.file("old-qemu", "#!/bin/sh\necho 'QEMU emulator version 5.2.0 (Debian 1:5.2+dfsg-11)'\n");
-    fs::set_permissions(project.path().join("old-qemu"), fs::Permissions::from_mode(0o755)).unwrap();
+    let script = "#!/bin/sh\necho 'QEMU emulator version 5.2.0 (Debian 1:5.2+dfsg-11)'\n";
+    firmware::testing::write_program(&project.path().join("old-qemu"), script).unwrap();
     project.scenario(
         r#"Given the model "hello_world" and the dataset "sine_100"
            When it runs on the emulator "qemu:mps2-an386""#,

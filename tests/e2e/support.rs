@@ -4,7 +4,6 @@ use serde_json::Value;
 use std::{
     fs,
     io::{BufRead as _, BufReader, Lines},
-    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Output, Stdio},
     rc::Rc,
@@ -78,9 +77,8 @@ impl Project {
     pub fn runner(&self, behaviour: &str) -> &Self {
         let real = Path::new(env!("CARGO_BIN_EXE_tinyfarm")).with_file_name("examples/misbehaving-runner");
         assert!(real.is_file(), "{} is not built: cargo build --example misbehaving-runner", real.display());
-        self.file("runner", format!("#!/bin/sh\nexec '{}' {behaviour} \"$@\"\n", real.display()));
-        let executable = fs::Permissions::from_mode(0o755);
-        fs::set_permissions(self.path().join("runner"), executable).expect("a program in the project");
+        let script = format!("#!/bin/sh\nexec '{}' {behaviour} \"$@\"\n", real.display());
+        firmware::testing::write_program(&self.path().join("runner"), &script).expect("a program in the project");
         self
     }
 
