@@ -18,8 +18,7 @@ setup: ## install what is missing (QEMU, compilers, Docker) and start a Docker e
 # tinyfarm's own exit code is in make's last line ("Error 1"); make itself always exits with 2 then.
 demo: setup ## run the shipped features on container and emulators, and write a report
 	cargo build
-	@cargo run --quiet -- run $(FEATURES) --report $(REPORT); code=$$?; \
-	    if [ -d "$(REPORT)" ]; then echo "The report is in $(REPORT)/:"; ls "$(REPORT)"; fi; exit $$code
+	@cargo run --quiet -- run $(FEATURES) --report $(REPORT)
 
 test: setup ## run every test
 	cargo test --workspace --no-fail-fast

@@ -84,7 +84,7 @@ pub struct RunArgs {
     /// Which scenarios.
     #[command(flatten)]
     pub selection: Selection,
-    /// How many emulators run at once [default: one for each core]
+    /// How many emulators run at once; 0: one for each core [default: 0]
     #[arg(long, short, value_name = "N")]
     pub jobs: Option<usize>,
     /// How long the inferences of one job may take: `90 s`

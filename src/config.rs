@@ -41,6 +41,9 @@ pub struct Config {
     pub runner: RunnerConfig,
     /// QEMU.
     pub qemu: QemuConfig,
+    /// The file all this is from; `None` where there is none.
+    #[serde(skip)]
+    pub file: Option<PathBuf>,
 }
 
 /// `[timeouts]`, as people write durations.
@@ -97,6 +100,7 @@ impl Default for Config {
             container: ContainerConfig::default(),
             runner: RunnerConfig::default(),
             qemu: QemuConfig::default(),
+            file: None,
         }
     }
 }
@@ -200,7 +204,8 @@ impl Config {
     fn load(path: &Path) -> Result<Self, ConfigError> {
         let text =
             std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-        let config = Self::parse(&text, &path.display().to_string())?;
+        let mut config = Self::parse(&text, &path.display().to_string())?;
+        config.file = Some(path.to_owned());
         Ok(config.based_at(path.parent().unwrap_or(Path::new("."))))
     }
 

@@ -1,9 +1,8 @@
 //! The bare loop over QEMU: starts it as the farm does (same command line, same firmware, same model in place), with every
-//! request in its memory beforehand, waits until all results are there and kills it. No session, no timeouts, no checks,
+//! request in its memory beforehand (sent as soon as it says hello, on machines that have only a UART), waits until all results are there and kills it. No session, no timeouts, no checks,
 //! no Gherkin. Nothing that starts QEMU for a job could do much less.
 
 use crate::Result;
-use command_fds::CommandFdExt;
 use emulators::{
     Launch,
     launch::Inherited,
@@ -12,13 +11,14 @@ use emulators::{
 use farm::{Dataset, Model};
 use firmware::{
     ModelImage,
-    protocol::{Decoded, Decoder, Kind, frame::encode_into},
+    process::Start,
+    protocol::{Decoded, Decoder, Kind, Reply, frame::encode_into},
 };
+use rustix::process::{Signal, WaitOptions, kill_process, waitpid};
 use std::{
     fs::File,
     io::{ErrorKind, Read, Write},
     os::{fd::AsRawFd, unix::net::UnixStream},
-    process::{Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -70,19 +70,16 @@ impl BareJob {
             model: Some(model.as_raw_fd()),
             memory: memory.as_ref().map(AsRawFd::as_raw_fd),
         };
-        let mut command = Command::new(&self.launch.qemu);
-        command.args(self.launch.arguments(&fds)).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let inherited = [guest_uart.into(), guest_monitor.into(), model.into()];
-        command.preserved_fds(inherited.into_iter().chain(memory).collect());
-        let mut child = command.spawn()?;
-        drop(command);
+        let start = Start::new(&self.launch.qemu).arguments(self.launch.arguments(&fds));
+        let process = start.inheriting(inherited.into_iter().chain(memory)).now()?;
         let done = match link {
             Some((mapping, rings)) => self.over_memory(uart, &mapping, rings),
             None => self.over_uart(uart),
         };
-        child.kill()?;
-        child.wait()?;
-        done
+        kill_process(process, Signal::KILL)?;
+        waitpid(Some(process), WaitOptions::empty())?;
+        done.map_err(|error| format!("bare loop on {}: {error}", self.launch.machine).into())
     }
 
     fn share(&self, size: u64) -> Result<(std::os::fd::OwnedFd, Arc<Mapping>, Rings)> {
@@ -118,7 +115,6 @@ impl BareJob {
     }
 
     fn over_uart(&self, mut uart: UnixStream) -> Result {
-        uart.write_all(&self.requests)?;
         let mut results = Results::of(self);
         let mut bytes = vec![0; 1 << 16];
         loop {
@@ -126,8 +122,13 @@ impl BareJob {
             if count == 0 {
                 return Err("QEMU ended".into());
             }
+            let silent_before = !results.hello;
             if results.all_in(&bytes[..count])? {
                 return Ok(());
+            }
+            // What is sent before the guest has switched on its UART is lost.
+            if silent_before && results.hello {
+                uart.write_all(&self.requests)?;
             }
         }
     }
@@ -136,12 +137,13 @@ impl BareJob {
 /// Counts results.
 struct Results {
     decoder: Decoder,
+    hello: bool,
     left: usize,
 }
 
 impl Results {
     fn of(job: &BareJob) -> Self {
-        Self { decoder: Decoder::new(), left: job.results }
+        Self { decoder: Decoder::new(), hello: false, left: job.results }
     }
 
     /// Whether the last result is among these bytes and those before.
@@ -150,8 +152,11 @@ impl Results {
         while let Some(decoded) = self.decoder.next() {
             let Decoded::Frame(frame) = decoded else { continue };
             match Kind::of(frame.kind) {
+                Some(Kind::Hello) => self.hello = true,
                 Some(Kind::Result) => self.left -= 1,
-                Some(Kind::Error | Kind::Fault) => return Err(format!("the runner answers {frame:?}").into()),
+                Some(Kind::Error | Kind::Fault) => {
+                    return Err(format!("the runner answers {:?}", Reply::read(frame)).into());
+                }
                 _ => {}
             }
         }

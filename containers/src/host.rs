@@ -3,24 +3,24 @@
 
 use crate::{options::ContainerOptions, program::Source};
 use async_trait::async_trait;
-use command_fds::{CommandFdExt, FdMapping};
 use farm::{Availability, Clock, Fault, JobSpec, Session, Slots, Stage, Target, TargetError, TargetInfo};
-use firmware::{Bench, Load, RunnerSession, process, protocol::Hello, session::faults::signal_name};
+use firmware::{
+    Bench, Load, RunnerSession,
+    process::{self, Child, Start},
+    protocol::Hello,
+    session::faults::signal_name,
+};
 use std::{
     io,
-    os::{fd::OwnedFd, unix::process::ExitStatusExt},
+    os::{
+        fd::{AsRawFd, OwnedFd},
+        unix::process::ExitStatusExt,
+    },
     path::Path,
-    process::{ExitStatus, Stdio},
+    process::ExitStatus,
     time::Duration,
 };
-use tokio::{
-    net::UnixStream,
-    process::{Child, Command},
-    time::timeout,
-};
-
-/// The file descriptor on which the runner finds its connection.
-const LINK_FD: i32 = 3;
+use tokio::{net::UnixStream, time::timeout};
 
 /// How long a runner whose connection closed may take to end.
 const GRACE: Duration = Duration::from_millis(500);
@@ -79,12 +79,9 @@ async fn start(program: &Path) -> io::Result<(UnixStream, Child)> {
     let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
     ours.set_nonblocking(true)?;
     let (ours, theirs) = (UnixStream::from_std(ours)?, OwnedFd::from(theirs));
-    let mut command = Command::new(program);
-    command.arg("--fd").arg(LINK_FD.to_string());
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let mapping = FdMapping { parent_fd: theirs, child_fd: LINK_FD };
-    command.as_std_mut().fd_mappings(vec![mapping]).map_err(|error| io::Error::other(error.to_string()))?;
-    Ok((ours, process::spawn(command).await?))
+    let number = theirs.as_raw_fd().to_string();
+    let start = Start::new(program).arguments(["--fd", &number]).inheriting([theirs]);
+    Ok((ours, process::spawn(start).await?))
 }
 
 /// The process behind a connection.
@@ -106,6 +103,11 @@ impl Bench for HostBench {
             Ok(Err(error)) => Some(TargetError::Bench(format!("no news of the runner's process: {error}"))),
             Err(_) => Some(Fault::Crash { detail: "the runner closed its connection and runs on".to_owned() }.into()),
         }
+    }
+
+    async fn stopped(&mut self) -> Option<String> {
+        let stopped = self.child.id().is_some_and(process::is_stopped);
+        stopped.then(|| "somebody stopped the runner's process".to_owned())
     }
 
     fn log(&self) -> String {

@@ -7,8 +7,8 @@ use std::{
     path::PathBuf,
 };
 
-/// Address space of one job's process: arena 16 MiB, the longest model 16 MiB, the program (`runner/host/job.cc`).
-const MEMORY_PER_JOB: u64 = 64 << 20;
+/// Address space of one job's process: arena, the longest model image, the program (`runner/host/job.cc`).
+const MEMORY_PER_JOB: u64 = (16 + 64 + 32) << 20;
 
 /// The runner's parent has room for so many jobs (`runner/host/supervisor.h`).
 const MOST_CONNECTIONS: usize = 64;
@@ -61,5 +61,23 @@ impl ContainerOptions {
             }
             _ => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_jobs_own_limit_is_reached_before_the_containers() {
+        let job = include_str!("../../firmware/runner/host/job.cc");
+        let bytes = |name: &str| {
+            let line = job.lines().find(|line| line.contains(name)).unwrap_or_default();
+            let words: Vec<u64> =
+                line.split(|c: char| !c.is_ascii_digit()).filter_map(|word| word.parse().ok()).collect();
+            words.into_iter().product::<u64>()
+        };
+        let program = bytes("kAddressSpace = ");
+        assert_eq!(bytes("kArenaBytes = ") + bytes("kLongestImage = ") + program, MEMORY_PER_JOB);
     }
 }

@@ -36,6 +36,8 @@ const REMOVAL: Duration = Duration::from_secs(20);
 pub(crate) enum Health {
     /// It runs. Whether a process in it was killed for memory, the engine tells only at its end.
     Running,
+    /// Somebody paused it: its processes are there and do not run.
+    Paused,
     /// Its first process ended.
     Ended {
         /// Exit code; 128 + n after signal n.
@@ -155,7 +157,9 @@ impl Running {
             return Ok(Health::Gone);
         }
         let state = ask("inspect the runner's container", async { inspected }).await?.state.unwrap_or_default();
-        Ok(if state.running.unwrap_or(false) {
+        Ok(if state.paused.unwrap_or(false) {
+            Health::Paused
+        } else if state.running.unwrap_or(false) {
             Health::Running
         } else {
             Health::Ended { code: state.exit_code.unwrap_or(-1), out_of_memory: state.oom_killed.unwrap_or(false) }

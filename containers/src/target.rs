@@ -5,7 +5,7 @@ use crate::{
     image,
     isolation::Limits,
     options::ContainerOptions,
-    program::Source,
+    program::{Program, Source},
     run::{Health, Running},
     sweep::sweep,
 };
@@ -24,6 +24,9 @@ pub(crate) struct ContainerTarget {
     info: TargetInfo,
     shared: Arc<Shared>,
 }
+
+/// Somebody did `docker pause`.
+const PAUSED: &str = "somebody paused the runner's container";
 
 /// What outlives a single job.
 #[derive(Debug)]
@@ -65,16 +68,18 @@ impl ContainerTarget {
         }
     }
 
-    /// Has the container running. The work goes on if this is dropped, so that nothing is left half-made.
-    async fn running(&self) -> Result<Arc<Running>, TargetError> {
+    /// Has the container running, with its program. The start goes on if this is dropped, so that nothing is left
+    /// half-made; the build before it does not, for it may take minutes.
+    async fn running(&self) -> Result<(Arc<Running>, Program), TargetError> {
+        let program = self.shared.source.program().await?;
         let shared = Arc::clone(&self.shared);
-        let started = tokio::spawn(async move { shared.running().await });
+        let started = tokio::spawn(async move { Ok((shared.running(&program).await?, program)) });
         started.await.unwrap_or_else(|error| Err(TargetError::Bench(format!("starting the container: {error}"))))
     }
 }
 
 impl Shared {
-    async fn running(&self) -> Result<Arc<Running>, TargetError> {
+    async fn running(&self, program: &Program) -> Result<Arc<Running>, TargetError> {
         let mut place = self.place.lock().await;
         if let Some(running) = &place.running {
             return Ok(Arc::clone(running));
@@ -95,7 +100,6 @@ impl Shared {
         };
         self.swept.get_or_init(|| clean).await;
         // Asked every time: the image may have been removed since. That is quick where it is still there.
-        let program = self.source.program().await?;
         let image = image::build(program.path(), program.digest()).await.map_err(bench)?;
         let limits = Limits::of(&self.options);
         let running = Running::start(engine, image, &self.options.run, limits).await.map_err(bench)?;
@@ -116,11 +120,12 @@ impl Shared {
     /// What became of the container behind a connection that broke.
     async fn post_mortem(&self, running: &Arc<Running>) -> TargetError {
         let health = running.health().await;
-        if !matches!(health, Ok(Health::Running)) {
+        if !matches!(health, Ok(Health::Running | Health::Paused)) {
             self.give_up(running).await;
         }
         let memory = self.options.memory() >> 20;
         TargetError::Bench(match health {
+            Ok(Health::Paused) => PAUSED.to_owned(),
             Ok(Health::Running) => "the connection to the runner broke; its container runs".to_owned(),
             Ok(Health::Ended { out_of_memory: true, .. }) => {
                 format!("the runner's container ran out of memory ({memory} MiB)")
@@ -159,8 +164,7 @@ impl Target for ContainerTarget {
     }
 
     async fn open(&self, job: &JobSpec) -> Result<Box<dyn Session>, TargetError> {
-        let running = self.running().await?;
-        let program = self.shared.source.program().await?;
+        let (running, program) = self.running().await?;
         let link = match TcpStream::connect(running.address()).await {
             Ok(link) => link,
             Err(error) => {
@@ -204,6 +208,10 @@ impl Bench for ContainerBench {
 
     async fn why_ended(&mut self) -> Option<TargetError> {
         Some(self.shared.post_mortem(&self.running).await)
+    }
+
+    async fn stopped(&mut self) -> Option<String> {
+        matches!(self.running.health().await, Ok(Health::Paused)).then(|| PAUSED.to_owned())
     }
 
     fn log(&self) -> String {

@@ -96,6 +96,22 @@ async fn a_container_that_somebody_removes_is_infra_and_the_next_attempt_gets_an
     assert!(engine.networks(name).await.is_empty(), "the first container's network is still there");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_container_that_somebody_paused_is_late_by_the_benchs_fault() {
+    let name = "paused";
+    let (container, _) = targets(&options(name));
+    let job = job(&*container, 50);
+    let engine = Engine::connect();
+    let mut session = container.open(&job).await.unwrap();
+    assert_eq!(session.why_late().await, None);
+    engine.0.pause_container(&engine.containers(name).await[0]).await.unwrap();
+    let reason = session.why_late().await.map_or_else(String::new, |late| bench::<()>(Err(late)));
+    assert!(reason.starts_with("somebody paused the runner's container; 0 of"), "{reason}");
+    session.close().await;
+    container.shutdown().await;
+    assert!(engine.containers(name).await.is_empty(), "a paused container is removed all the same");
+}
+
 /// Sends SIGSEGV to the newest of the runners in a container, as a crash would: from a container of its own that shares
 /// the other's processes, so that no rights on this machine are wanted.
 async fn crash_newest(container: &str) {

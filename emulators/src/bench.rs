@@ -9,10 +9,13 @@ use crate::{
 };
 use async_trait::async_trait;
 use farm::{Clock, Fault, TargetError};
-use firmware::{Bench, Firmware, protocol::Hello};
+use firmware::{
+    Bench, Firmware,
+    process::{Child, is_stopped},
+    protocol::Hello,
+};
 use std::{sync::Arc, time::Duration};
 use tokio::{
-    process::Child,
     runtime::Handle,
     time::{sleep, timeout},
 };
@@ -76,9 +79,13 @@ impl Bench for QemuBench {
             Ok(status) => status,
             Err(error) => return Some(TargetError::Bench(format!("QEMU ended, and how is not known: {error}"))),
         };
-        let guest_reset = self.monitor.last_words().await;
-        let ending = Ending { status, stderr: &self.stderr.text(), guest_reset };
+        let heard = self.monitor.last_words().await;
+        let ending = Ending { status, stderr: &self.stderr.text(), heard };
         Some(ending.explain(|address| self.firmware.symbol(address)))
+    }
+
+    async fn stopped(&mut self) -> Option<String> {
+        self.pid().filter(|pid| is_stopped(*pid)).map(|pid| format!("somebody stopped QEMU (process {pid})"))
     }
 
     fn log(&self) -> String {

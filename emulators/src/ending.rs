@@ -1,5 +1,6 @@
 //! Why a QEMU ended: whether the guest brought it down (the firmware's fault) or something else did (the bench's).
 
+use crate::monitor::LastWords;
 use farm::{Fault, TargetError};
 use std::{os::unix::process::ExitStatusExt, process::ExitStatus};
 
@@ -12,8 +13,8 @@ pub struct Ending<'a> {
     pub status: ExitStatus,
     /// Its standard error, without noise.
     pub stderr: &'a str,
-    /// The guest asked for a reset; QEMU ends instead.
-    pub guest_reset: bool,
+    /// What it said over QMP.
+    pub heard: LastWords,
 }
 
 impl Ending<'_> {
@@ -36,8 +37,9 @@ impl Ending<'_> {
             return Fault::Crash { detail }.into();
         }
         // Without the event, too: firmware that resets the core at once is faster than the monitor. Nothing else ends
-        // QEMU with success and no word; a signal that it heeds is named on its standard error.
-        if self.status.success() && (self.guest_reset || !self.stderr.contains("terminating on signal")) {
+        // a QEMU that greeted with success and no word; a signal that it heeds is named on its standard error.
+        let LastWords { greeted, guest_reset } = self.heard;
+        if self.status.success() && (guest_reset || greeted && !self.stderr.contains("terminating on signal")) {
             return Fault::Crash { detail: "the firmware reset the core".to_owned() }.into();
         }
         let how = match (self.status.signal(), self.status.code()) {
@@ -73,10 +75,15 @@ fn signal_name(signal: i32) -> String {
     }
 }
 
+/// More characters of its standard error than this are for the log, not for a reason.
+const LONGEST_TAIL: usize = 500;
+
 /// The last lines, as one.
 fn tail(stderr: &str) -> String {
     let lines: Vec<&str> = stderr.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    lines[lines.len().saturating_sub(4)..].join("; ")
+    let words = lines[lines.len().saturating_sub(4)..].join("; ");
+    let skipped = words.chars().count().saturating_sub(LONGEST_TAIL);
+    words.chars().skip(skipped).collect()
 }
 
 #[cfg(test)]
@@ -87,7 +94,11 @@ mod tests {
         R00=00000000 R01=00000000 R02=00000000 R03=00000000\nR12=00000000 R13=20000fe0 R14=fffffff9 R15=00000104\nXPSR=00000003";
 
     fn explain(wait_status: i32, stderr: &str, guest_reset: bool) -> TargetError {
-        let ending = Ending { status: ExitStatus::from_raw(wait_status), stderr, guest_reset };
+        explain_heard(wait_status, stderr, LastWords { greeted: true, guest_reset })
+    }
+
+    fn explain_heard(wait_status: i32, stderr: &str, heard: LastWords) -> TargetError {
+        let ending = Ending { status: ExitStatus::from_raw(wait_status), stderr, heard };
         ending.explain(|address| (address == 0x104).then(|| "main".to_owned()))
     }
 
@@ -108,6 +119,12 @@ mod tests {
     fn a_reset_by_the_firmware_is_the_devices_crash() {
         assert_eq!(explain(0, "", true), crash("the firmware reset the core"));
         assert_eq!(explain(0, "", false), crash("the firmware reset the core"));
+    }
+
+    #[test]
+    fn a_program_that_ends_without_a_word_before_it_was_qemu_says_nothing_of_the_firmware() {
+        let expected = TargetError::Bench("QEMU ended with exit status 0".to_owned());
+        assert_eq!(explain_heard(0, "", LastWords::default()), expected);
     }
 
     #[test]

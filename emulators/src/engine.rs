@@ -1,6 +1,7 @@
 //! The QEMU program: where it is, which version, which machines it knows. Looked up once for as long as the file is the
 //! same, however many targets ask.
 
+use firmware::process::Group;
 use std::{
     collections::BTreeSet,
     fmt, fs, io,
@@ -195,10 +196,14 @@ async fn output(path: &Path, arguments: &[&str]) -> io::Result<String> {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true)
+        .process_group(0)
         .spawn()?;
+    // It may be a script around QEMU.
+    let group = Group::of(&child);
     let output = timeout(PATIENCE, child.wait_with_output())
         .await
         .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {PATIENCE:?}")))??;
+    group.ended();
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
         return Err(io::Error::other(format!("{}: {said}", output.status)));

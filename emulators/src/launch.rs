@@ -4,8 +4,7 @@ use crate::{
     link::{Layout, Mapping, Rings},
     stderr::Stderr,
 };
-use command_fds::CommandFdExt;
-use firmware::process;
+use firmware::process::{self, Child, Start};
 use rustix::fs::{MemfdFlags, memfd_create};
 use std::{
     ffi::OsString,
@@ -16,13 +15,9 @@ use std::{
         unix::net::UnixStream as Socket,
     },
     path::PathBuf,
-    process::Stdio,
     sync::Arc,
 };
-use tokio::{
-    net::UnixStream,
-    process::{Child, Command},
-};
+use tokio::net::UnixStream;
 
 /// What QEMU is to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,11 +114,9 @@ impl Launch {
             model: model.as_ref().map(AsRawFd::as_raw_fd),
             memory: memory.as_ref().map(AsRawFd::as_raw_fd),
         };
-        let mut command = Command::new(&self.qemu);
-        command.args(self.arguments(&fds)).stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr.for_child()?);
-        command
-            .preserved_fds([guest_uart.into(), guest_monitor.into()].into_iter().chain(model).chain(memory).collect());
-        let child = process::spawn(command).await?;
+        let start = Start::new(&self.qemu).arguments(self.arguments(&fds)).stderr(stderr.for_child()?);
+        let start = start.inheriting([guest_uart.into(), guest_monitor.into()].into_iter().chain(model).chain(memory));
+        let child = process::spawn(start).await?;
 
         let listen = |socket: Socket| {
             socket.set_nonblocking(true)?;

@@ -22,7 +22,16 @@ pub struct Monitor {
 #[derive(Debug, Default)]
 struct Heard {
     lines: Vec<String>,
-    guest_reset: bool,
+    words: LastWords,
+}
+
+/// What tells one end of QEMU from another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LastWords {
+    /// It greeted: it is QEMU, and its command line was right.
+    pub greeted: bool,
+    /// The guest asked for a reset; QEMU ends instead.
+    pub guest_reset: bool,
 }
 
 impl Monitor {
@@ -46,10 +55,10 @@ impl Monitor {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner).lines.join("\n")
     }
 
-    /// Waits, once QEMU has ended, until its last words are heard; says whether the guest had asked for a reset.
-    pub async fn last_words(&mut self) -> bool {
+    /// Waits, once QEMU has ended, until its last words are heard; says what they tell.
+    pub async fn last_words(&mut self) -> LastWords {
         let _ = timeout(Duration::from_secs(1), &mut self.task).await;
-        self.heard.lock().unwrap_or_else(PoisonError::into_inner).guest_reset
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).words
     }
 }
 
@@ -69,6 +78,7 @@ fn note(heard: &Mutex<Heard>, line: String) {
 async fn converse(socket: UnixStream, heard: &Mutex<Heard>) -> std::io::Result<()> {
     let (read, write) = socket.into_split();
     let greeted = QmpStreamTokio::open_split(read, write).await?;
+    heard.lock().unwrap_or_else(PoisonError::into_inner).words.greeted = true;
     let version = &greeted.capabilities.QMP.version;
     let numbers = &version.qemu;
     note(heard, format!("QEMU {}.{}.{} {}", numbers.major, numbers.minor, numbers.micro, version.package.trim()));
@@ -82,7 +92,7 @@ async fn converse(socket: UnixStream, heard: &Mutex<Heard>) -> std::io::Result<(
                     format!("shutdown, {:?}, by the {}", data.reason, if data.guest { "guest" } else { "host" }),
                 );
                 let reset = data.guest && matches!(data.reason, qmp::ShutdownCause::guest_reset);
-                heard.lock().unwrap_or_else(PoisonError::into_inner).guest_reset |= reset;
+                heard.lock().unwrap_or_else(PoisonError::into_inner).words.guest_reset |= reset;
             }
             qmp::Event::RESET { data, .. } => {
                 note(heard, format!("reset, {:?}, by the {}", data.reason, if data.guest { "guest" } else { "host" }));

@@ -56,7 +56,7 @@ impl Qemu {
             icount_shift: self.machine.icount_shift,
             elf: firmware.elf.clone(),
             model_address: Some(firmware.model_start),
-            shared_memory: self.port.shared_memory.map(|memory| file_size(&self.machine.machine, memory.size)),
+            shared_memory: self.port.shared_memory.map(|memory| memory.file_size()),
         }
     }
 
@@ -70,15 +70,6 @@ impl Qemu {
 
 fn blocked(error: impl std::error::Error) -> TargetError {
     TargetError::Blocked(error.to_string())
-}
-
-/// Bytes of the file that QEMU maps as the machine's RAM. It wants the whole RAM as one file, of which the link takes
-/// the start; sparse, so that only what is used takes memory. Source: QEMU hw/arm/mps2-tz.c (an547: 2 GiB).
-fn file_size(machine: &str, link: u64) -> u64 {
-    match machine {
-        "mps3-an547" => 2 << 30,
-        _ => link,
-    }
 }
 
 #[async_trait]

@@ -2,7 +2,11 @@
 //! lost when the process dies, and a chatty emulator fills no memory.
 
 use rustix::fs::{MemfdFlags, SealFlags, SeekFrom, fcntl_add_seals, ftruncate, memfd_create, seek};
-use std::{fs::File, io, os::unix::fs::FileExt, process::Stdio};
+use std::{
+    fs::File,
+    io,
+    os::{fd::OwnedFd, unix::fs::FileExt},
+};
 
 /// More than this of its standard error is refused to QEMU.
 const CAPACITY: u64 = 256 << 10;
@@ -31,7 +35,7 @@ impl Stderr {
     ///
     /// # Errors
     /// When there are no file descriptors left.
-    pub fn for_child(&self) -> io::Result<Stdio> {
+    pub fn for_child(&self) -> io::Result<OwnedFd> {
         Ok(self.0.try_clone()?.into())
     }
 

@@ -242,6 +242,64 @@ async fn a_farm_that_is_killed_takes_its_qemus_along() {
     gone(pid).await;
 }
 
+/// A machine whose QEMU is a script that answers as QEMU does, and that does `then` in `folder` where it should start.
+fn script(folder: &Path, then: &str) -> Arc<Qemu> {
+    let path = folder.join("qemu-by-script");
+    let text = format!(
+        "#!/bin/sh\ncase \"$*\" in --version|'-machine help') exec qemu-system-arm \"$@\";; esac\ncd {}\n{then}\n",
+        folder.display()
+    );
+    firmware::testing::write_program(&path, &text).unwrap();
+    let options = EmulatorOptions { qemu: Some(path), ..common::options() };
+    machines(options).into_iter().find(|machine| machine.port().name == "mps2-an386").unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_script_around_qemu_takes_what_it_started_along() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = script(folder.path(), "sleep 600 & echo $! > new; mv new left; wait");
+    let job = job(&target, &model("hello_world"), sine(1));
+    let left = async {
+        loop {
+            match fs::read_to_string(folder.path().join("left")) {
+                Ok(pid) => return pid.trim().parse::<u32>().unwrap(),
+                Err(_) => tokio::task::yield_now().await,
+            }
+        }
+    };
+    let pid = tokio::select! {
+        pid = left => pid,
+        _ = target.open(&job) => panic!("no runner, no session"),
+    };
+    gone(pid).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_script_that_ends_at_once_is_no_fault_of_the_firmware() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = script(folder.path(), "exit 0");
+    let error = target.open(&job(&target, &model("hello_world"), sine(1))).await.map(|_| ()).unwrap_err();
+    let TargetError::Bench(reason) = &error else { panic!("{error:?}") };
+    assert!(reason.starts_with("QEMU ended with exit status 0"), "{reason}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_qemu_that_somebody_stopped_is_late_by_the_benchs_fault() {
+    let target = machine("stm32vldiscovery");
+    let job = job(&target, &model("hello_world"), sine(1));
+    let mut session = open(&target, &job).await.unwrap();
+    assert_eq!(session.why_late().await, None);
+    let pid = qemus("stm32vldiscovery")[0];
+    kill(pid, Signal::STOP);
+    while !firmware::process::is_stopped(pid) {
+        tokio::task::yield_now().await;
+    }
+    let late = session.why_late().await;
+    assert!(matches!(&late, Some(TargetError::Bench(why)) if why.contains("somebody stopped QEMU")), "{late:?}");
+    session.close().await;
+    assert!(!Path::new(&format!("/proc/{pid}")).exists(), "a stopped process is killed all the same");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_missing_and_a_too_old_qemu_are_absent_and_block_their_jobs_with_the_reason() {
     let folder = tempfile::tempdir().unwrap();

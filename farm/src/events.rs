@@ -77,6 +77,15 @@ pub enum FarmEvent {
         /// Which target.
         target: TargetId,
     },
+    /// A target that prepares compiles its runner. Not told where the runner was found built.
+    Building {
+        /// Which target.
+        target: TargetId,
+        /// Files compiled, or found compiled.
+        done: usize,
+        /// Files there are.
+        total: usize,
+    },
     /// It has, or failed to.
     Prepared {
         /// Which target.

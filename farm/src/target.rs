@@ -156,6 +156,12 @@ pub trait Session: Send {
     /// a link that does not carry.
     fn standing(&self) -> Standing;
 
+    /// What kept `infer` from its end other than a runner that hangs: asked after it was dropped because its time was
+    /// up. `None`: nothing that the session knows of.
+    async fn why_late(&mut self) -> Option<TargetError> {
+        None
+    }
+
     /// Ends the session and releases the target. Must return within the job's close timeout, by force if need be.
     async fn close(self: Box<Self>);
 }
@@ -188,6 +194,13 @@ pub enum TargetError {
 impl From<Fault> for TargetError {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)
+    }
+}
+
+impl Fault {
+    /// Whether it says that the target is too small for the model: for its flash, or for its arena.
+    pub fn is_lack_of_room(&self) -> bool {
+        matches!(self, Self::DoesNotFit { .. } | Self::ArenaTooSmall { .. })
     }
 }
 

@@ -4,49 +4,14 @@
 use crate::{
     Clock, Dataset, Evidence, Handshake, Inference, Model, Provenance, Slots, Stage, TargetId, TargetInfo,
     dataset::Truth,
+    model::fixtures::{Plan, Tensor, TensorType},
 };
-use flatbuffers::{FlatBufferBuilder, TableFinishedWIPOffset, TableUnfinishedWIPOffset, WIPOffset};
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
-/// A model of one float input element and `elements` float output elements. It has no operators: it only describes.
+/// A model of one float input element and `elements` float output elements.
 pub(crate) fn model(elements: usize) -> Arc<Model> {
-    let mut b = FlatBufferBuilder::new();
-    let tensor = |b: &mut FlatBufferBuilder<'_>, size: usize| {
-        let shape = b.create_vector(&[1_i32, size as i32]);
-        let start = b.start_table();
-        b.push_slot_always(4, shape);
-        table(b, start)
-    };
-    let tensors = [tensor(&mut b, 1), tensor(&mut b, elements)];
-    let tensors = b.create_vector(&tensors);
-    let (inputs, outputs) = (b.create_vector(&[0_i32]), b.create_vector(&[1_i32]));
-    let none: [WIPOffset<TableFinishedWIPOffset>; 0] = [];
-    let (operators, codes) = (b.create_vector(&none), b.create_vector(&none));
-    let start = b.start_table();
-    b.push_slot_always(4, tensors);
-    b.push_slot_always(6, inputs);
-    b.push_slot_always(8, outputs);
-    b.push_slot_always(10, operators);
-    let graph = table(&mut b, start);
-    let graphs = b.create_vector(&[graph]);
-    let start = b.start_table();
-    let buffer = table(&mut b, start);
-    let buffers = b.create_vector(&[buffer]);
-    let start = b.start_table();
-    b.push_slot_always(4, 3_u32);
-    b.push_slot_always(6, codes);
-    b.push_slot_always(8, graphs);
-    b.push_slot_always(12, buffers);
-    let model = table(&mut b, start);
-    b.finish(model, Some("TFL3"));
-    Arc::new(Model::from_bytes("tiny", Path::new("tiny.tflite"), b.finished_data().to_vec()).unwrap())
-}
-
-fn table(
-    b: &mut FlatBufferBuilder<'_>,
-    start: WIPOffset<TableUnfinishedWIPOffset>,
-) -> WIPOffset<TableFinishedWIPOffset> {
-    b.end_table(start)
+    let tensor = |size: usize| vec![Tensor::of(TensorType::FLOAT32, &[1, size as i32])];
+    Arc::new(Plan::of(tensor(1), tensor(elements)).model())
 }
 
 /// A dataset of `samples` inputs for `model`.

@@ -176,8 +176,17 @@ impl UartDriver {
 pub struct SharedMemory {
     /// Its first address, as the guest sees it.
     pub base: u64,
-    /// Bytes.
+    /// Bytes that the link may take.
     pub size: u64,
+    /// Bytes of the whole RAM, which the emulator wants as one file; without it, as many as the link may take.
+    pub file: Option<u64>,
+}
+
+impl SharedMemory {
+    /// Bytes of the file that the emulator maps; sparse, so that only what is used takes memory.
+    pub fn file_size(&self) -> u64 {
+        self.file.unwrap_or(self.size)
+    }
 }
 
 /// How QEMU runs a port.
@@ -217,6 +226,9 @@ impl Port {
                 return senseless("model_align must be a power of two, 16 at least");
             }
             _ => {}
+        }
+        if port.shared_memory.is_some_and(|memory| memory.file_size() < memory.size) {
+            return senseless("the file of shared_memory cannot be smaller than its size");
         }
         if let Some(qemu) = &port.qemu
             && u128::from(port.clock_hz) << qemu.icount_shift.min(64) < 2_000_000_000
@@ -323,6 +335,15 @@ mod tests {
         assert_eq!(few.ops, Ops::Only(vec!["CONV_2D".into(), "SOFTMAX".into()]));
         assert!(Port::parse("m3", &M3.replace("\"all\"", "\"some\"")).is_err());
         assert!(Port::parse("m3", &M3.replace("\"all\"", "[\"conv) evil(\"]")).is_err());
+    }
+
+    #[test]
+    fn the_file_that_an_emulator_maps_holds_the_link() {
+        let with =
+            |more| Port::parse("m3", &format!("{M3}\nshared_memory = {{ base = 0x6000_0000, size = 0x1000{more} }}"));
+        let size = |more| with(more).unwrap().shared_memory.unwrap().file_size();
+        assert_eq!((size(""), size(", file = 0x8000")), (0x1000, 0x8000));
+        assert!(with(", file = 0x800").unwrap_err().to_string().contains("shared_memory"));
     }
 
     #[test]

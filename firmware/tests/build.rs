@@ -58,3 +58,40 @@ async fn what_is_built_is_found_again_without_a_compiler() {
     let same = builder();
     assert!(std::sync::Arc::ptr_eq(&same.build(port).await.unwrap(), &same.build(port).await.unwrap()));
 }
+
+#[tokio::test]
+async fn what_is_damaged_in_the_cache_is_built_again_to_the_same_bytes() {
+    let port = port("mps2-an386").unwrap();
+    let sound = builder().build(port).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    copy(cache(), folder.path());
+    let elf = folder.path().join(sound.elf.strip_prefix(cache()).unwrap());
+    // As after a power cut: the runner is empty, and so is one of the objects it was linked from.
+    let truncate = |path: &Path| std::fs::write(path, "").unwrap();
+    truncate(&elf);
+    let first = std::fs::read_dir(folder.path().join("objects")).unwrap().next().unwrap().unwrap().path();
+    for entry in std::fs::read_dir(first).unwrap() {
+        truncate(&entry.unwrap().path());
+    }
+    let again = Builder::new(folder.path(), tflm::locate().unwrap(), 2);
+    let again = again.build(port).await.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!((&again.elf, &again.footprint), (&elf, &sound.footprint));
+    assert!(std::fs::read(&again.elf).unwrap() == std::fs::read(&sound.elf).unwrap());
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        // What other tests build at this moment is no part of the cache yet.
+        if entry.file_name() == "tmp" {
+            continue;
+        }
+        let place = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &place);
+        } else {
+            std::fs::copy(entry.path(), place).unwrap();
+        }
+    }
+}

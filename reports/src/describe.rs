@@ -25,12 +25,18 @@ pub(crate) fn job(job: &JobNote) -> String {
     format!("{} over {} on {}", escape(&job.model), escape(&job.dataset), escape(&job.target.0))
 }
 
-/// A job and how it ended; a reason that the reader knows already is not said again.
+/// A job and how it ended; a reason that is in `known`, which the reader has seen already, is not said again.
 pub(crate) fn job_line(note: &JobNote, known: &str) -> String {
     let end = match &note.judgement {
         None => "not finished".to_owned(),
-        Some(judgement) if judgement.reason.is_empty() || judgement.reason == known => judgement.verdict.to_string(),
-        Some(judgement) => format!("{}: {}", judgement.verdict, escape(&judgement.reason)),
+        Some(judgement) => {
+            let word = if note.no_room { note.word() } else { judgement.verdict.word() };
+            match judgement.reason.as_str() {
+                reason if known.contains(reason) => word.to_owned(),
+                reason if reason.starts_with(word) => escape(reason).into_owned(),
+                reason => format!("{word}: {}", escape(reason)),
+            }
+        }
     };
     format!("{}, {}: {end}", note.id, job(note))
 }
@@ -58,37 +64,54 @@ pub(crate) fn criterion(report: &CriterionReport) -> String {
     )
 }
 
-/// What a scenario that did not pass needs saying: the step, expected and found, the jobs that ended badly and the
-/// last of their logs.
+/// What a scenario that did not pass needs saying, once: the step and why, the criteria and the jobs that this does not
+/// tell already, and the last of the logs.
 pub(crate) fn trouble(scenario: &Finished, gather: &Gather) -> Vec<String> {
     let mut lines = Vec::new();
     let stumbled = |step: &&StepReport| step.judgement.as_ref().is_some_and(|it| it.verdict != Verdict::Pass);
-    let mut said = false;
+    let mut known = String::new();
     for report in scenario.course.steps.iter().filter(stumbled) {
         lines.push(step(report));
         lines.push(format!("  at {}:{}", escape(&scenario.id.path), report.line));
         if let Some(judgement) = &report.judgement {
-            said |= judgement.reason == scenario.judgement.reason;
             lines.extend(reason(&judgement.reason));
+            known = known + &judgement.reason + "\n";
         }
     }
-    if !said {
+    if !known.contains(&scenario.judgement.reason) {
         lines.extend(reason(&scenario.judgement.reason));
+        known += &scenario.judgement.reason;
     }
     for report in scenario.course.criteria.iter().filter(|report| report.judgement.verdict != Verdict::Pass) {
-        lines.push(format!("  {} on {}", report.judgement.verdict, escape(&report.target.0)));
-        lines.push(format!("    expected  {}", escape(&report.criterion)));
-        lines.push(format!("    found     {}", escape(&report.measured)));
+        lines.extend(missed(report, &known));
     }
     let jobs = scenario.course.jobs.iter().filter_map(|id| gather.jobs.get(id));
     for note in jobs.filter(|note| note.judgement.as_ref().is_none_or(|it| it.verdict != Verdict::Pass)) {
-        lines.extend(job_lines(note, &scenario.judgement.reason).into_iter().map(|line| format!("  {line}")));
+        let told = job_lines(note, &known);
+        let reason = note.judgement.as_ref().map_or("not finished", |judgement| &judgement.reason);
+        let news = !known.contains(reason) || !known.contains(&note.target.0);
+        if news || told.len() > 1 || !note.tail.is_empty() {
+            lines.extend(told.into_iter().map(|line| format!("  {line}")));
+        }
         if !note.tail.is_empty() {
             lines.push("    the last of its log:".to_owned());
             lines.extend(note.tail.iter().map(|line| format!("    | {line}")));
         }
     }
     lines
+}
+
+/// A criterion that was not met, unless `known` says so of this target.
+fn missed(report: &CriterionReport, known: &str) -> Option<String> {
+    let (target, reason, measured) = (&report.target.0, &report.judgement.reason, &report.measured);
+    let found = format!("expected {}, found {measured}", report.criterion);
+    let words = match (known.contains(&format!("{target}: {reason}")), reason.contains(measured)) {
+        (true, true) => return None,
+        (true, false) => found,
+        (false, true) => reason.clone(),
+        (false, false) => format!("{found}: {reason}"),
+    };
+    Some(format!("  {} on {}: {}", report.judgement.verdict, escape(target), escape(&words)))
 }
 
 /// A reason may have several lines (a compiler's message): each is kept.

@@ -4,7 +4,7 @@
 
 use crate::{figures::Figures, text};
 use farm::{
-    AttemptReport, FarmEvent, JobId, JobReport, Judgement, Stamped, TargetId, Verdict,
+    AttemptReport, FarmEvent, Fault, JobId, JobReport, Judgement, Stamped, TargetId, Verdict,
     events::{CriterionReport, ScenarioId, StepReport},
 };
 use std::{
@@ -30,14 +30,26 @@ pub(crate) struct JobNote {
     pub figures: Option<Figures>,
     /// The heaviest of its own verdict and those of the criteria judged on its evidence.
     pub verdict: Option<Verdict>,
+    /// Whether the target has no room for the model: a fail by itself, and often what a scenario wants or allows.
+    pub no_room: bool,
     /// The log's last lines, escaped; only where it is no pass.
     pub tail: Vec<String>,
 }
 
 impl JobNote {
+    /// How it ended, in a word or three.
+    pub(crate) fn word(&self) -> &'static str {
+        match self.verdict {
+            None => "not finished",
+            Some(_) if self.no_room => "does not fit",
+            Some(verdict) => verdict.word(),
+        }
+    }
+
     fn finish(&mut self, report: &JobReport) {
         self.judgement = Some(report.judgement.clone());
         self.attempts = report.attempts.clone();
+        self.no_room = report.fault.as_ref().is_some_and(Fault::is_lack_of_room);
         self.weigh(report.judgement.verdict);
         if report.judgement.verdict != Verdict::Pass {
             self.tail = text::tail(&report.log, TAIL);
@@ -126,6 +138,7 @@ impl Gather {
             attempts: Vec::new(),
             figures: None,
             verdict: None,
+            no_room: false,
             tail: Vec::new(),
         })
     }

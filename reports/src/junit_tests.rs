@@ -102,13 +102,10 @@ fn each_verdict_has_its_element() {
         </system-out>
         </testcase>
         <testcase name="It is better than it is (line 15)" time="1.25" classname="features/hello_world" file="features/hello_world.feature">
-        <failure type="fail" message="mean absolute error is 0.0336 on qemu:mps2-an386, wanted &lt;= 0.03">
+        <failure type="fail" message="qemu:mps2-an386: expected mean absolute error &lt;= 0.03, found 0.0336: 0.0036 too much">
         <![CDATA[Then the mean absolute error is at most 0.03
           at features/hello_world.feature:18
-          mean absolute error is 0.0336 on qemu:mps2-an386, wanted <= 0.03
-          fail on qemu:mps2-an386
-            expected  mean absolute error <= 0.03
-            found     0.0336]]>
+          qemu:mps2-an386: expected mean absolute error <= 0.03, found 0.0336: 0.0036 too much]]>
         </failure>
         <system-out>
         <![CDATA[pass: Given the model "hello_world" and the dataset "sine"
@@ -177,13 +174,11 @@ fn each_verdict_has_its_element() {
         </system-out>
         </testcase>
         <testcase name="It needs more samples (line 55)" time="1.25" classname="features/hello_world" file="features/hello_world.feature">
-        <error type="inconclusive" message="30 samples cannot show an accuracy of 99 %: even all right gives a lower bound of 88.6 %">
+        <error type="inconclusive" message="qemu:mps2-an386: 30 samples are too few to show top-1 accuracy &gt;= 99 %: even a perfect score shows no more than 88.6 %">
         <![CDATA[Then the top-1 accuracy is at least 99 %
           at features/hello_world.feature:56
-          30 samples cannot show an accuracy of 99 %: even all right gives a lower bound of 88.6 %
-          inconclusive on qemu:mps2-an386
-            expected  top-1 accuracy >= 99 %
-            found     100.0 % (30 of 30)]]>
+          qemu:mps2-an386: 30 samples are too few to show top-1 accuracy >= 99 %: even a perfect score shows no more than 88.6 %
+          inconclusive on qemu:mps2-an386: expected top-1 accuracy >= 99 %, found 100.0 % (30 of 30)]]>
         </error>
         <system-out>
         <![CDATA[inconclusive: Then the top-1 accuracy is at least 99 %

@@ -157,6 +157,23 @@ impl Script {
     pub(crate) fn lost(&mut self, id: &ScenarioId, job: u64, names: [&str; 3], end: (Verdict, &str), log: &str) {
         let (verdict, reason) = end;
         let fault = (verdict == Verdict::Fail).then(|| Fault::Crash { detail: reason.to_owned() });
+        self.ended(id, job, names, (verdict, reason), (fault, log));
+    }
+
+    /// A job that ended with this fault.
+    pub(crate) fn faulty(&mut self, id: &ScenarioId, job: u64, names: [&str; 3], fault: Fault) {
+        let reason = fault.to_string();
+        self.ended(id, job, names, (Verdict::Fail, &reason), (Some(fault), ""));
+    }
+
+    fn ended(
+        &mut self,
+        id: &ScenarioId,
+        job: u64,
+        names: [&str; 3],
+        (verdict, reason): (Verdict, &str),
+        (fault, log): (Option<Fault>, &str),
+    ) {
         let mut attempts = Vec::new();
         if verdict != Verdict::Blocked {
             self.start(job, names, 1_001);
@@ -247,6 +264,9 @@ pub(crate) fn every_verdict() -> Vec<Stamped> {
     let absent = "qemu-system-arm has no such machine; install it with scripts/setup";
     script.see("qemu:mps3-an547", Availability::Absent { reason: absent.to_owned() });
     script.tell(FarmEvent::Preparing { target: m4.into() });
+    for done in [1, 2] {
+        script.tell(FarmEvent::Building { target: m4.into(), done, total: 2 });
+    }
     script.tell(FarmEvent::Prepared { target: m4.into(), took: Duration::from_millis(11_200), error: None });
     script.tell(FarmEvent::Preparing { target: board.into() });
     let error = Some("runner.cc:7: error: 'x' was not declared\n    7 | x\n".to_owned());
@@ -264,15 +284,16 @@ pub(crate) fn every_verdict() -> Vec<Stamped> {
     script.end(&id, Verdict::Pass, "after 1 infra retry");
 
     let id = scenario(15, "It is better than it is");
-    let missed = "mean absolute error is 0.0336 on qemu:mps2-an386, wanted <= 0.03";
+    let missed = "expected mean absolute error <= 0.03, found 0.0336: 0.0036 too much";
+    let told = format!("{m4}: {missed}");
     script.begin(&id, &[]);
     script.step(&id, "Given ", given, pass);
     script.tell(FarmEvent::JobUsed { scenario: id.clone(), job: JobId(2) });
     script.step(&id, "When ", "it runs on the emulator \"qemu:mps2-an386\"", pass);
     script.judge(&id, 2, m4, ["mean absolute error <= 0.03", "0.0336"], (Verdict::Fail, missed));
-    script.step(&id, "Then ", "the mean absolute error is at most 0.03", Some((Verdict::Fail, missed)));
+    script.step(&id, "Then ", "the mean absolute error is at most 0.03", Some((Verdict::Fail, &told)));
     script.step(&id, "When ", "it runs on the board", None);
-    script.end(&id, Verdict::Fail, missed);
+    script.end(&id, Verdict::Fail, &told);
 
     let id = scenario(25, "It crashes \u{1b}[2J\u{202e}ssap ]]> <b>&\"日本 🦀\0");
     let crash = "crashed: core locked up \u{1b}[32mpass\u{1b}[0m";
@@ -298,14 +319,15 @@ pub(crate) fn every_verdict() -> Vec<Stamped> {
     }
 
     let id = scenario(55, "It needs more samples");
-    let few = "30 samples cannot show an accuracy of 99 %: even all right gives a lower bound of 88.6 %";
+    let few = "30 samples are too few to show top-1 accuracy >= 99 %: even a perfect score shows no more than 88.6 %";
+    let told = format!("{m4}: {few}");
     script.begin(&id, &[]);
     script.job(&id, 6, ["micro_speech", "words", m4], Found::Labels(30), 0);
     script.job(&id, 7, ["micro_speech", "noise", container], Found::Outputs, 0);
     let criterion = ["top-1 accuracy >= 99 %", "100.0 % (30 of 30)"];
     script.judge(&id, 6, m4, criterion, (Verdict::Inconclusive, few));
-    script.step(&id, "Then ", "the top-1 accuracy is at least 99 %", Some((Verdict::Inconclusive, few)));
-    script.end(&id, Verdict::Inconclusive, few);
+    script.step(&id, "Then ", "the top-1 accuracy is at least 99 %", Some((Verdict::Inconclusive, &told)));
+    script.end(&id, Verdict::Inconclusive, &told);
     script.finish(false);
     script.events
 }

@@ -42,12 +42,14 @@ pub fn escape_block(text: &str) -> Cow<'_, str> {
 
 /// The last lines of a log, each escaped and cut at 200 characters: enough to see what went wrong.
 pub fn tail(log: &str, lines: usize) -> Vec<String> {
-    let mut tail: Vec<String> = log.lines().rev().filter(|line| !line.trim().is_empty()).take(lines).map(cut).collect();
+    let mut tail: Vec<String> =
+        log.lines().rev().filter(|line| !line.trim().is_empty()).take(lines).map(short).collect();
     tail.reverse();
     tail
 }
 
-fn cut(line: &str) -> String {
+/// A line, escaped and cut at 200 characters.
+pub fn short(line: &str) -> String {
     let escaped = escape(line.trim_end());
     match escaped.char_indices().nth(200) {
         Some((at, _)) => format!("{} …", &escaped[..at]),

@@ -1,39 +1,61 @@
 //! `tinyfarm build`: the runners of targets, without running anything.
 
-use crate::{cli::BuildArgs, config::Config, targets};
-use farm::{Target, suggest};
-use std::{sync::Arc, time::Instant};
-use tokio::task::JoinSet;
+use super::say;
+use crate::{
+    cli::BuildArgs,
+    config::Config,
+    targets::{self, Building},
+};
+use farm::{Target, TargetId, suggest};
+use reports::text::{count, time};
+use std::{collections::HashSet, sync::Arc, time::Instant};
+use tokio::{sync::mpsc, task::JoinSet};
 
 /// Exit code where a target could not be prepared.
 const NOT_BUILT: u8 = 3;
 
 /// Prepares the targets that are named, or all, at the same time.
 pub async fn run(config: &Config, arguments: &BuildArgs) -> miette::Result<u8> {
-    let all = targets::gather(config, "build", |_| {})?;
+    let (told, mut building) = mpsc::unbounded_channel();
+    let all = targets::gather(config, "build", move |progress| drop(told.send(progress)))?;
     let names: Vec<&str> = all.iter().map(|target| target.info().id.0.as_str()).collect();
     if let Some(unknown) = arguments.targets.iter().find(|wanted| !names.contains(&wanted.as_str())) {
         miette::bail!(help = suggest::mend(unknown, names.iter().copied()), "there is no target `{unknown}`");
     }
     let wanted =
         |target: &&Arc<dyn Target>| arguments.targets.is_empty() || arguments.targets.contains(&target.info().id.0);
-    let mut building = JoinSet::new();
+    // Those of which no build has been told yet.
+    let mut quiet: HashSet<TargetId> = all.iter().filter(wanted).map(|target| target.info().id.clone()).collect();
+    let mut work = JoinSet::new();
     for target in all.iter().filter(wanted).cloned() {
-        building.spawn(async move {
+        work.spawn(async move {
             let started = Instant::now();
             let result = target.prepare().await;
             (target, result, started.elapsed())
         });
     }
     let mut code = 0;
-    while let Some(built) = building.join_next().await {
-        match built {
-            Ok((target, Ok(()), took)) => println!("{:24} ready after {:.1} s", target.info().id, took.as_secs_f64()),
-            Ok((target, Err(error), _)) => {
-                code = NOT_BUILT;
-                println!("{:24} not built: {error}", target.info().id);
+    loop {
+        let built = tokio::select! {
+            biased;
+            Some(Building { target, total, .. }) = building.recv() => {
+                if quiet.remove(&target) {
+                    say(format_args!("{target:24} building: {}", count(total, "file")))?;
+                }
+                continue;
             }
-            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+            built = work.join_next() => built,
+        };
+        match built {
+            None => break,
+            Some(Ok((target, Ok(()), took))) => {
+                say(format_args!("{:24} ready after {}", target.info().id, time(took)))?
+            }
+            Some(Ok((target, Err(error), _))) => {
+                code = NOT_BUILT;
+                say(format_args!("{:24} not built: {error}", target.info().id))?;
+            }
+            Some(Err(panic)) => std::panic::resume_unwind(panic.into_panic()),
         }
     }
     for target in &all {

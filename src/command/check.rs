@@ -1,6 +1,8 @@
 //! `tinyfarm check`: everything that can be known before anything runs.
 
+use super::say;
 use crate::{cli::CheckArgs, config::Config, targets};
+use reports::text::count;
 
 /// Plans what the command line selects, and says what it would run.
 pub fn run(config: &Config, arguments: &CheckArgs) -> miette::Result<u8> {
@@ -10,14 +12,11 @@ pub fn run(config: &Config, arguments: &CheckArgs) -> miette::Result<u8> {
         Err(code) => return Ok(code),
     };
     for remark in plan.remarks() {
-        println!("{remark}");
+        say(remark)?;
     }
     let names: Vec<String> = plan.targets().iter().map(ToString::to_string).collect();
-    println!(
-        "{} scenarios in {} files are sound; they would run on: {}",
-        plan.scenarios().len(),
-        plan.files(),
-        names.join(", ")
-    );
+    let scenarios = count(plan.scenarios().len(), "scenario");
+    let files = count(plan.files(), "file");
+    say(format_args!("sound: {scenarios} in {files}, to run on: {}", names.join(", ")))?;
     Ok(0)
 }

@@ -9,7 +9,16 @@ pub mod targets;
 
 use crate::{WRONG, cli::Selection, config::Config};
 use ::steps::{Plan, PlanErrors, PlanOptions};
-use std::{io::IsTerminal as _, path::PathBuf};
+use miette::IntoDiagnostic as _;
+use std::{
+    fmt::Display,
+    io::{ErrorKind, IsTerminal as _, Write as _},
+    path::{Path, PathBuf},
+};
+
+/// Said where something is missing that a configuration would have named.
+const NO_FILE: &str = "there is no tinyfarm.toml here or above, so that features and manifests are looked for in the \
+                       folders `features` and `models` of this one";
 
 /// What to plan, from the configuration and the command line, which has the last word.
 fn plan_options(config: &Config, selection: &Selection) -> PlanOptions {
@@ -27,16 +36,37 @@ fn plan_options(config: &Config, selection: &Selection) -> PlanOptions {
 /// Plans the selection. `Err` is the exit code: everything that is wrong has been told on standard error.
 fn plan(config: &Config, selection: &Selection, targets: &[farm::TargetInfo]) -> miette::Result<Result<Plan, u8>> {
     let library = crate::targets::library(config)?;
-    let paths: &[PathBuf] = if selection.paths.is_empty() { &config.features } else { &selection.paths };
-    Ok(Plan::new(paths, &plan_options(config, selection), &library, targets).map_err(|errors| {
-        tell(&errors);
+    let paths = if selection.paths.is_empty() { seen_from_here(&config.features) } else { selection.paths.clone() };
+    Ok(Plan::new(&paths, &plan_options(config, selection), &library, targets).map_err(|errors| {
+        tell(&errors, config);
         WRONG
     }))
 }
 
-fn tell(errors: &PlanErrors) {
+/// Paths as one who stands here would write them, which is how the reports name features.
+fn seen_from_here(paths: &[PathBuf]) -> Vec<PathBuf> {
+    let here = std::env::current_dir().unwrap_or_default();
+    let seen = |path: &PathBuf| match path.strip_prefix(&here) {
+        Ok(rest) if rest != Path::new("") => rest.to_owned(),
+        _ => path.clone(),
+    };
+    paths.iter().map(seen).collect()
+}
+
+/// Prints a line. That no one reads it any more (`| head`) is no error.
+fn say(line: impl Display) -> miette::Result<()> {
+    match writeln!(std::io::stdout(), "{line}") {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).into_diagnostic(),
+        _ => Ok(()),
+    }
+}
+
+fn tell(errors: &PlanErrors, config: &Config) {
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     eprint!("{}", errors.render(110, colour));
     let count = errors.0.len();
     eprintln!("\n{count} {} wrong; nothing was run.", if count == 1 { "thing is" } else { "things are" });
+    if config.file.is_none() {
+        eprintln!("note: {NO_FILE}");
+    }
 }

@@ -1,11 +1,20 @@
 //! `tinyfarm run`: plan, run, judge, report.
 
-use crate::{cli::RunArgs, config::Config, targets};
+use crate::{
+    cli::RunArgs,
+    config::Config,
+    targets::{self, Building},
+};
 use ::steps::{RunOptions, run as run_plan};
-use farm::{EventSink, Scheduler, scheduler::SchedulerOptions};
+use farm::{EventSink, FarmEvent, Scheduler, scheduler::SchedulerOptions};
 use miette::IntoDiagnostic as _;
 use reports::{ReportOptions, Screen, collect, reporters};
-use std::{io::IsTerminal as _, sync::Arc};
+use std::{
+    fmt::Display,
+    io::{IsTerminal as _, Write as _},
+    sync::Arc,
+};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 /// Runs what the command line selects. The exit code is that of the run, by its verdicts.
@@ -16,23 +25,32 @@ pub async fn run(mut config: Config, arguments: RunArgs, verbose: u8, screen: Sc
     config.container.stand_in_host |= arguments.stand_in_host;
 
     let name = run_name();
-    let targets = targets::gather(&config, &name, |_| {})?;
+    let (sink, events) = EventSink::channel();
+    let building = sink.clone();
+    let targets = targets::gather(&config, &name, move |Building { target, done, total }| {
+        building.send(FarmEvent::Building { target, done, total });
+    })?;
     let plan = match super::plan(&config, &arguments.selection, &targets::infos(&targets))? {
         Ok(plan) => plan,
         Err(code) => return Ok(code),
     };
+    for remark in plan.remarks() {
+        // Reports tell of the scenarios that run; this is of those that do not.
+        tracing::warn!("{remark}");
+    }
     let reporters = reporters(&ReportOptions {
         dir: arguments.report,
         format: arguments.format,
         is_terminal: std::io::stdout().is_terminal(),
         verbosity: verbose,
-        screen,
+        screen: screen.clone(),
     })
     .into_diagnostic()?;
 
     let cancel = CancellationToken::new();
-    tokio::spawn(interrupts(cancel.clone()));
-    let (sink, events) = EventSink::channel();
+    for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
+        tokio::spawn(interrupts(kind, cancel.clone(), screen.clone()));
+    }
     let reporting = tokio::spawn(collect(events, reporters));
     let options = SchedulerOptions { jobs: config.jobs(), ..SchedulerOptions::default() };
     let scheduler = Arc::new(Scheduler::new(targets, options, sink.clone(), cancel.clone()));
@@ -46,28 +64,41 @@ pub async fn run(mut config: Config, arguments: RunArgs, verbose: u8, screen: Sc
     scheduler.shutdown().await;
     let outcome = reporting.await.into_diagnostic()?;
     for failure in outcome.failures.iter().filter(|failure| !failure.told) {
-        eprintln!("{}", failure.error);
+        tell(&screen, &failure.error);
     }
     Ok(outcome.exit_code())
 }
 
-/// The first Ctrl-C (or SIGTERM) ends the run cleanly, with its reports; a second one ends the program at once.
-async fn interrupts(cancel: CancellationToken) {
-    let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else {
+/// The first Ctrl-C (or SIGTERM, or a terminal that is closed) ends the run cleanly, with its reports; a second one ends
+/// the program at once.
+async fn interrupts(kind: SignalKind, cancel: CancellationToken, screen: Screen) {
+    // Whoever starts this under `nohup`, or in the background of a script, wants it left alone.
+    if is_ignored(kind) {
         return;
-    };
-    for first in [true, false] {
-        tokio::select! {
-            caught = tokio::signal::ctrl_c() => if caught.is_err() { return },
-            _ = terminate.recv() => {}
-        }
-        if first {
-            eprintln!("interrupted: giving the targets back; once more to stop at once");
+    }
+    let Ok(mut signals) = signal(kind) else { return };
+    while signals.recv().await.is_some() {
+        if !cancel.is_cancelled() {
+            tell(&screen, "interrupted: giving the targets back; once more to stop at once");
             cancel.cancel();
-        } else {
+        } else if kind != SignalKind::hangup() {
+            // A terminal that is closed may say so twice: by its shell, and by itself.
             std::process::exit(130);
         }
     }
+}
+
+/// Whether this process was started with the signal ignored.
+fn is_ignored(kind: SignalKind) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).map(str::trim);
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask, 16).ok()).unwrap_or_default();
+    mask >> (kind.as_raw_value() - 1) & 1 == 1
+}
+
+/// A line on standard error, above the progress bars; with no one there to read it, nothing.
+fn tell(screen: &Screen, line: impl Display) {
+    let _ = screen.clone().write_all(format!("{line}\n").as_bytes());
 }
 
 /// Names a run so that no two are alike: its start, and its process.

@@ -1,5 +1,6 @@
 //! `tinyfarm targets`: what is there, what is not and why.
 
+use super::say;
 use crate::{config::Config, targets};
 use farm::Availability;
 
@@ -14,7 +15,7 @@ pub async fn run(config: &Config) -> miette::Result<u8> {
             Availability::Absent { reason } => format!("not to be had: {reason}"),
         };
         let simulated = if info.simulated { ", simulated" } else { "" };
-        println!("{:width$}  {:9}  {:12}  {state}{simulated}", info.id, info.stage, info.core);
+        say(format_args!("{:width$}  {:9}  {:12}  {state}{simulated}", info.id, info.stage, info.core))?;
     }
     Ok(0)
 }

@@ -1,7 +1,10 @@
 //! The acceptance table: a metric in each row, a bound in each cell, and which targets each column speaks of.
 
-use crate::phrase::PhraseError;
-use farm::{Criterion, Stage, TargetInfo, suggest};
+use crate::{
+    lineup::Group,
+    phrase::{Cell, PhraseError},
+};
+use farm::{Criterion, Stage, TargetId, TargetInfo, criterion::Metric, suggest};
 
 /// Bounds for every target of a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,7 +19,7 @@ pub struct Acceptance {
 enum Column {
     /// All of them.
     Every,
-    /// Those of a stage that have no column of their own; a host stands in for the container here, too.
+    /// Those of a stage, where they have no bound of their own; a host stands in for the container here, too.
     Stage(Stage),
     /// One, by name.
     Target(String),
@@ -65,6 +68,7 @@ impl Acceptance {
         let mut rows = Vec::new();
         for (number, row) in body.iter().enumerate() {
             let metric = row.first().map(String::as_str).unwrap_or_default();
+            Metric::parse(metric).map_err(|error| PhraseError::new(error.to_string()).at((number + 1, 0)))?;
             let mut cells = Vec::new();
             for (index, bound) in row.iter().enumerate().skip(1) {
                 let cell = if bound.is_empty() {
@@ -117,32 +121,52 @@ impl Acceptance {
         })
     }
 
-    /// The criteria for a target, in the table's order, each with its cell. A target's own column stands in place of its stage's.
-    pub(crate) fn criteria(&self, target: &TargetInfo) -> impl Iterator<Item = (&Criterion, (usize, usize))> {
-        let own = self.columns.iter().position(|column| *column == Column::Target(target.id.0.clone()));
-        let of_stage = || {
-            let stage = |stage| self.columns.iter().position(|column| *column == Column::Stage(stage));
-            match target.stage {
-                Stage::Host => stage(Stage::Host).or_else(|| stage(Stage::Container)),
-                other => stage(other),
-            }
-        };
-        let chosen = [self.columns.iter().position(|column| *column == Column::Every), own.or_else(of_stage)];
+    /// The criteria for a target, in the table's order, each with its cell. A cell in the target's own column stands in
+    /// place of its stage's; an empty one does not, or a column for one bound would drop all others.
+    pub(crate) fn criteria(&self, target: &TargetInfo) -> impl Iterator<Item = (&Criterion, Cell)> {
+        let of = |column: Column| self.columns.iter().position(|known| *known == column);
+        let host = if target.stage == Stage::Host { of(Column::Stage(Stage::Container)) } else { None };
+        let nearest = [of(Column::Target(target.id.0.clone())), of(Column::Stage(target.stage)), host];
+        let every = of(Column::Every);
         self.rows.iter().enumerate().flat_map(move |(number, row)| {
-            chosen
-                .into_iter()
-                .flatten()
-                .filter_map(move |index| Some((row.get(index)?.as_ref()?, (number + 1, index + 1))))
+            let cell = move |column: usize| Some((row.get(column)?.as_ref()?, (number + 1, column + 1)));
+            every.and_then(cell).into_iter().chain(nearest.into_iter().flatten().find_map(cell))
         })
+    }
+
+    /// Whether `target` is judged by what is in `cell`.
+    pub(crate) fn judges(&self, cell: Cell, target: &TargetInfo) -> bool {
+        self.criteria(target).any(|(criterion, other)| other == cell && !criterion.compares_with_itself(target))
+    }
+
+    /// The criteria that `target` is judged by: of those for several targets, a comparison leaves out the one it is with.
+    pub(crate) fn judged_on(&self, target: &TargetInfo) -> impl Iterator<Item = &Criterion> {
+        let all = self.criteria(target).map(|(criterion, _)| criterion);
+        all.filter(|criterion| !criterion.compares_with_itself(target))
+    }
+
+    /// Whether a bound is for what is in `group`: for one of its targets, for a host in the container's stead, or for a
+    /// stage that the farm knows no target of.
+    pub(crate) fn is_for(&self, group: &Group) -> bool {
+        group.targets.iter().any(|info| self.judged_on(info).next().is_some())
+            || (group.targets.is_empty() && self.has_bound(&Column::Every))
+            || self.binds(group.stage)
+            || (group.stage == Stage::Container && self.binds(Stage::Host))
+    }
+
+    /// Whether a column speaks of `target` by name, with a bound.
+    pub(crate) fn names(&self, target: &TargetId) -> bool {
+        self.has_bound(&Column::Target(target.0.clone()))
     }
 
     /// Whether any column speaks of `stage` with a bound.
     pub(crate) fn binds(&self, stage: Stage) -> bool {
-        self.columns
-            .iter()
-            .enumerate()
-            .filter(|(_, column)| **column == Column::Stage(stage))
-            .any(|(index, _)| self.rows.iter().any(|row| row.get(index).is_some_and(Option::is_some)))
+        self.has_bound(&Column::Stage(stage))
+    }
+
+    fn has_bound(&self, column: &Column) -> bool {
+        let at = self.columns.iter().position(|known| known == column);
+        at.is_some_and(|at| self.rows.iter().any(|row| row.get(at).is_some_and(Option::is_some)))
     }
 }
 

@@ -53,6 +53,11 @@ pub struct Run {
 }
 
 impl Run {
+    /// Whether its acceptance table has a bound for `target` by name: then that target is not left out.
+    pub(crate) fn names(&self, target: &farm::TargetId) -> bool {
+        self.accepted_by.as_ref().is_some_and(|table| table.names(target))
+    }
+
     /// Whether its acceptance table has a bound for `stage`.
     pub(crate) fn binds(&self, stage: farm::Stage) -> bool {
         self.accepted_by.as_ref().is_some_and(|table| table.binds(stage))

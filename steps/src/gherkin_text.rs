@@ -1,8 +1,10 @@
 //! From text to Gherkin's tree, with what Gherkin itself would pass over in silence found and refused: table rows that
-//! are cut to their heading's length, and steps that a misspelt keyword turns into description.
+//! are cut to their heading's length, a column of examples that stands twice, and steps that a misspelt keyword or
+//! heading turns into description.
 
-use crate::{catalogue, plan::PlanError, source::SourceFile};
-use gherkin::{Examples, Feature, GherkinEnv, Scenario, Step, Table};
+use crate::{action::Place, catalogue, plan::PlanError, source::SourceFile};
+use gherkin::{Background, Examples, Feature, GherkinEnv, Scenario, Step, StepType, Table};
+use std::ops::Range;
 
 /// Keywords that begin a line of Gherkin, in English; other languages get no suggestion.
 const KEYWORDS: &[&str] = &[
@@ -32,6 +34,18 @@ pub(crate) fn parse(file: &SourceFile) -> Result<Feature, Vec<PlanError>> {
         Err(_) => return Err(vec![PlanError::bare("the Gherkin parser panicked on this file").in_file(&file.path)]),
     };
     let mut errors = Vec::new();
+    let last = file.line_count() + 1;
+    let starts = |background: Option<&Background>, scenarios: &[Scenario]| {
+        let background = background.map(|background| background.position.line);
+        background.into_iter().chain(scenarios.first().map(|scenario| scenario.position.line)).min()
+    };
+    let first = starts(feature.background.as_ref(), &feature.scenarios);
+    let first = first.into_iter().chain(feature.rules.first().map(|rule| rule.position.line)).min();
+    prose(file, "feature", feature.position.line + 1..first.unwrap_or(last), &mut errors);
+    for rule in &feature.rules {
+        let first = starts(rule.background.as_ref(), &rule.scenarios);
+        prose(file, "rule", rule.position.line + 1..first.unwrap_or(last), &mut errors);
+    }
     for background in feature.background.iter().chain(feature.rules.iter().filter_map(|rule| rule.background.as_ref()))
     {
         description(
@@ -168,12 +182,58 @@ fn step_tables(file: &SourceFile, step: &Step, errors: &mut Vec<PlanError>) {
 }
 
 fn example_tables(file: &SourceFile, examples: &Examples, errors: &mut Vec<PlanError>) {
-    errors.extend(examples.table.as_ref().and_then(|table| cut(file, table)));
+    errors.extend(examples.table.as_ref().and_then(|table| cut(file, table).or_else(|| twice(file, table))));
 }
 
 /// Gherkin cuts a row that is longer than its heading; nothing that was written may be lost.
 fn cut(file: &SourceFile, table: &Table) -> Option<PlanError> {
     uneven(file, &file.table_rows(table.span.start, table.rows.len()))
+}
+
+/// The keyword of a step, if `text` is surely one and no prose: that something runs on something is soon written.
+fn step(text: &str) -> Option<StepType> {
+    let place = text.strip_prefix("it runs on ").or_else(|| text.strip_prefix("it is tried on "));
+    let place = place.map(|words| words.split(", accepted by").next().unwrap_or(words));
+    catalogue::keyword_of(text).filter(|_| place.is_none_or(|words| Place::parse(words).is_some()))
+}
+
+/// Two columns of one name: only the first could ever be meant.
+fn twice(file: &SourceFile, table: &Table) -> Option<PlanError> {
+    let heading = table.rows.first()?;
+    let (at, name) = heading.iter().enumerate().find(|(at, name)| heading[..*at].contains(name))?;
+    let line = file.position(table.span.start).0;
+    Some(
+        PlanError::bare(format!("there are two columns `{name}`"))
+            .at(file, file.cells(line).get(at).cloned().unwrap_or_else(|| file.line(line)))
+            .helped("rename one of them, or take it out"),
+    )
+}
+
+/// Steps in the description of a feature or a rule, in `lines`: the heading above them is misspelt or missing, and
+/// nothing would run them.
+fn prose(file: &SourceFile, what: &str, lines: Range<usize>, errors: &mut Vec<PlanError>) {
+    let is_step = |line: &usize| {
+        let words = file.slice(file.line(*line));
+        let after_keyword = words.split_once(' ').map_or("", |(_, rest)| rest.trim());
+        step(words).or_else(|| step(after_keyword)).is_some()
+    };
+    let Some(step) = lines.clone().find(is_step) else { return };
+    let heading = (lines.start..step).rev().find_map(|line| {
+        let (word, _) = file.slice(file.line(line)).split_once(':')?;
+        let near = farm::suggest::nearest(word, KEYWORDS.iter().filter_map(|known| known.strip_suffix(':')))?;
+        let english = !file.text.contains("language:");
+        Some((line, if english { format!("did you mean `{near}:`?") } else { "mend the heading".to_owned() }))
+    });
+    let (line, help) =
+        heading.unwrap_or((step, "put a heading before it, such as `Background:` or `Scenario: …`".to_owned()));
+    errors.push(
+        PlanError::bare(format!(
+            "`{}` would be read as description of the {what}, and not be run",
+            file.slice(file.line(step))
+        ))
+        .at(file, file.line(line))
+        .helped(help),
+    );
 }
 
 /// A line of description that reads like a step, but for its first word.
@@ -191,11 +251,21 @@ fn description(
     let end = first_step.map_or(file.line_count() + 1, |step| file.position(step.span.start).0);
     for line in start + 1..end {
         let words = file.slice(file.line(line));
-        if words.starts_with(['#', '@', '|']) {
+        if words.starts_with('#') {
+            continue;
+        }
+        if words.starts_with(['@', '|']) {
             break;
         }
+        if let Some(wanted) = step(words) {
+            errors.push(
+                PlanError::bare("this line has no keyword and would be read as a description, not as a step")
+                    .at(file, file.line(line))
+                    .helped(format!("begin it with `{}`", catalogue::word(wanted))),
+            );
+        }
         let Some((keyword, rest)) = words.split_once(' ') else { continue };
-        if let Some(wanted) = catalogue::keyword_of(rest.trim()) {
+        if let Some(wanted) = step(rest.trim()) {
             errors.push(
                 PlanError::bare(format!(
                     "`{keyword}` is no keyword, so this line would be read as a description, not as a step"

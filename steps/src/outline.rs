@@ -30,8 +30,9 @@ pub(crate) struct Unfilled {
     pub columns: Vec<String>,
 }
 
+/// No `<` within: that of `<= <bound>` belongs to the bound.
 #[expect(clippy::unwrap_used, reason = "the pattern is constant, and tested")]
-static PLACEHOLDER: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"<([^>\s](?:[^>\t\n\r]*[^>\s])?)>").unwrap());
+static PLACEHOLDER: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"<([^<>\s](?:[^<>\t\n\r]*[^<>\s])?)>").unwrap());
 
 /// Whether `text` holds a placeholder.
 pub(crate) fn has_placeholder(text: &str) -> bool {

@@ -120,6 +120,16 @@ impl ExpectedOutputs {
                     .help(suggest::mend(&row.sample, known.iter().copied()))
                     .at((number + 1, 0)));
             }
+            let named = dataset.samples().iter().filter(|name| **name == row.sample).count();
+            if named > 1 {
+                return Err(PhraseError::new(format!(
+                    "dataset `{}` has {named} samples `{}`: which is meant?",
+                    dataset.name(),
+                    row.sample
+                ))
+                .help("give each sample a name of its own, or rename the column of names: then samples are `row 1`, `row 2`, …")
+                .at((number + 1, 0)));
+            }
             if row.values.len() != wanted {
                 return Err(PhraseError::new(format!(
                     "{} value(s) for sample `{}`, and `{}` has {wanted} output value(s)",

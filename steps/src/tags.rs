@@ -51,9 +51,10 @@ impl Settings {
 
     /// Takes in `tag`; tells what was there before, where that was something else.
     fn apply(&mut self, tag: &str) -> Result<Option<String>, PhraseError> {
-        let (key, value) = tag.split_once('.').unwrap_or((tag, ""));
+        let (key, value) = tag.split_once(['.', ':', '=']).unwrap_or((tag, ""));
+        let written_right = value.is_empty() || tag[key.len()..].starts_with('.');
         match key {
-            "stage" => {
+            "stage" if written_right => {
                 let known = [Stage::Container, Stage::Emulator, Stage::Board];
                 let stage = known.into_iter().find(|stage| stage.word() == value).ok_or_else(|| {
                     PhraseError::new(format!("tag `@{tag}` names no stage")).help(mend(
@@ -64,14 +65,14 @@ impl Settings {
                 })?;
                 Ok(self.stage.replace(stage).filter(|old| *old != stage).map(|old| format!("@stage.{old}")))
             }
-            "timeout" => {
+            "timeout" if written_right => {
                 let timeout = crate::numbers::duration(value).map_err(|error| {
                     PhraseError::new(format!("tag `@{tag}` tells no time: {error}"))
                         .help("write it like `@timeout.30s` or `@timeout.500ms`")
                 })?;
                 Ok(self.timeout.replace(timeout).filter(|old| *old != timeout).map(|old| format!("@timeout.{old:?}")))
             }
-            "retries" => {
+            "retries" if written_right => {
                 let retries = value.parse().map_err(|_| {
                     PhraseError::new(format!("tag `@{tag}` tells no count")).help("write it like `@retries.2`")
                 })?;

@@ -30,6 +30,8 @@ pub(crate) enum Script {
     Absent(&'static str),
     /// The model is at fault.
     Fault(Fault),
+    /// The model is, where a job may use less arena than this.
+    ArenaBelow(u64),
     /// The bench is, so many times.
     Bench(usize),
     /// It panics.
@@ -88,6 +90,12 @@ impl Target for Mock {
         let tries = self.opened.fetch_add(1, Ordering::Relaxed);
         match &self.script {
             Script::Fault(fault) => return Err(TargetError::Fault(fault.clone())),
+            Script::ArenaBelow(least) if job.arena_limit.is_some_and(|limit| limit < *least) => {
+                let needed = *least;
+                let what = "tensor arena".into();
+                let fault = Fault::DoesNotFit { what, needed, available: job.arena_limit.unwrap_or_default() };
+                return Err(TargetError::Fault(fault));
+            }
             Script::Bench(times) if tries < *times => return Err(TargetError::Bench("probe lost".to_owned())),
             Script::Panic => panic!("mock panicked"),
             Script::Interrupt(cancel) => cancel.cancel(),

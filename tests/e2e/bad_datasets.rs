@@ -45,7 +45,7 @@ fn not_a_number_is_told_with_its_row() {
 
 #[test]
 fn a_dataset_without_rows_is_refused() {
-    run("x,y\n").expect(2, &["data.csv", "no"]);
+    run("x,y\n").expect(2, &["data.csv", "has no rows"]);
 }
 
 #[test]

@@ -33,9 +33,11 @@ fn an_empty_file_is_refused_before_anything_runs() {
 #[test]
 fn a_truncated_model_is_refused_before_anything_runs() {
     let whole = hello_world();
-    for length in [7, 100, whole.len() / 2, whole.len() - 1] {
-        project(&whole[..length]).run().expect(2, &["model.tflite", "nothing was run"]);
+    for length in [100, whole.len() / 2, whole.len() - 1] {
+        let ended = project(&whole[..length]).run();
+        ended.expect(2, &["model.tflite", &format!("is truncated: it ends after {length} bytes"), "nothing was run"]);
     }
+    project(&whole[..7]).run().expect(2, &["model.tflite", "only 7 bytes long", "nothing was run"]);
 }
 
 #[test]

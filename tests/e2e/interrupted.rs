@@ -26,6 +26,8 @@ fn project() -> Project {
 fn start(project: &Project) -> Running {
     let mut running = Running::start(project, &["run", "--report", "report", "--format", "json", "--jobs", "2"]);
     running.await_event("scenario-finished");
+    // What makes progress after that is the long one.
+    running.await_event("job-progress");
     assert_eq!(running.children("qemu-system-arm").len(), 1);
     running
 }
@@ -37,15 +39,28 @@ fn ctrl_c_ends_the_run_cleanly_with_its_reports() {
     let emulators = running.children("qemu-system-arm");
     running.signal("INT");
     let ended = running.ended(&project);
-    assert_eq!(ended.code, 130, "{}", ended.said());
+    ended.expect(130, &["interrupted: giving the targets back", "once more to stop at once"]);
     assert!(emulators.iter().all(|process| !alive(*process)), "an emulator outlived the run");
     let verdicts: Vec<_> = ended.report["scenarios"].as_array().unwrap().iter().map(|s| s["verdict"].clone()).collect();
     assert_eq!(verdicts, ["pass", "blocked"], "{}", ended.report);
-    assert_eq!(
-        ended.report["scenarios"][1]["reason"].as_str().map(|reason| reason.contains("interrupted")),
-        Some(true)
-    );
+    assert_eq!(ended.report["scenarios"][1]["reason"], "interrupted");
+    assert_eq!(ended.report["run"]["state"], "interrupted");
+    assert!(ended.junit.contains(r#"<skipped type="blocked" message="interrupted""#), "{}", ended.junit);
     assert!(ended.junit.contains("</testsuites>"), "{}", ended.junit);
+}
+
+#[test]
+fn a_request_to_terminate_and_a_closed_terminal_end_the_run_as_ctrl_c_does() {
+    for signal in ["TERM", "HUP"] {
+        let project = project();
+        let running = start(&project);
+        let emulators = running.children("qemu-system-arm");
+        running.signal(signal);
+        let ended = running.ended(&project);
+        ended.expect(130, &["interrupted: giving the targets back"]);
+        assert!(emulators.iter().all(|process| !alive(*process)), "an emulator outlived the run");
+        assert_eq!(ended.report["run"]["state"], "interrupted", "{signal}");
+    }
 }
 
 #[test]
@@ -62,7 +77,38 @@ fn a_killed_run_leaves_valid_reports_and_no_emulator() {
         }
     }
     assert!(ended.junit.contains("</testsuites>"), "{}", ended.junit);
+    assert!(ended.junit.contains(r#"<testcase name="run was cut short""#), "{}", ended.junit);
     assert_eq!(ended.report["run"]["state"], "running", "{}", ended.report);
+}
+
+#[test]
+fn ctrl_c_while_a_runner_is_built_ends_the_run_and_the_compiler() {
+    let project = Project::new();
+    project.scenario(
+        r#"Given the model "hello_world" and the dataset "sine_100"
+           When it runs on the container"#,
+    );
+    // A compiler that never ends.
+    let bin = project.path().join("bin");
+    std::fs::create_dir(&bin).unwrap();
+    let started = project.path().join("started");
+    let script = format!("#!/bin/sh\necho $$ > {0}.new\nmv {0}.new {0}\nexec sleep 600\n", started.display());
+    firmware::testing::write_program(&bin.join("g++"), &script).unwrap();
+    let mut command = project.command(&["run", "--report", "report", "--format", "json"]);
+    command.env("PATH", format!("{}:{}", bin.display(), std::env::var("PATH").unwrap()));
+    let running = Running::spawn(command);
+    let compiler = loop {
+        match std::fs::read_to_string(&started) {
+            Ok(process) => break process.trim().parse().unwrap(),
+            Err(_) => std::thread::yield_now(),
+        }
+    };
+    running.signal("INT");
+    let ended = running.ended(&project);
+    assert_eq!(ended.code, 130, "{}", ended.said());
+    assert!(!ended.said().contains("shutdown took longer"), "the build was waited for:\n{}", ended.said());
+    assert_eq!(ended.verdict().0, "blocked");
+    assert!(!alive(compiler), "the compiler outlived the run");
 }
 
 fn alive(process: u32) -> bool {

@@ -22,8 +22,8 @@ fn long_job(project: &Project, samples: usize, place: &str) {
         ));
 }
 
-fn kill_qemu_in_mid_job(project: &Project) -> Ended {
-    long_job(project, 60, r#"the emulator "qemu:mps2-an386""#);
+fn kill_qemu_in_mid_job(project: &Project, samples: usize) -> Ended {
+    long_job(project, samples, r#"the emulator "qemu:mps2-an386""#);
     let mut running = Running::start(project, &["run", "--report", "report", "--format", "json"]);
     running.await_event("job-progress");
     running.kill_child("qemu-system-arm");
@@ -32,12 +32,32 @@ fn kill_qemu_in_mid_job(project: &Project) -> Ended {
 
 #[test]
 fn qemu_killed_in_mid_job_is_infra_that_names_the_signal() {
-    kill_qemu_in_mid_job(&Project::configured("retries = 0")).judged("infra", &["qemu:mps2-an386", "SIGKILL"]);
+    let ended = kill_qemu_in_mid_job(&Project::configured("retries = 0"), 60_000);
+    ended.judged("infra", &["qemu:mps2-an386", "SIGKILL"]);
 }
 
 #[test]
 fn qemu_killed_in_mid_job_is_tried_again_and_the_pass_says_so() {
-    kill_qemu_in_mid_job(&Project::new()).judged("pass", &["after 1 infra retry"]);
+    // Some seconds each time: more than it takes to kill it.
+    kill_qemu_in_mid_job(&Project::new(), 300).judged("pass", &["after 1 infra retry"]);
+}
+
+#[test]
+fn qemu_that_aborts_on_a_lockup_of_the_core_is_a_fail_that_names_it() {
+    let project = Project::configured("[qemu]\nprogram = \"./qemu\"\n");
+    // The real one, with a program of zeros in place of the runner: its first instruction faults, and so does the fault.
+    let zeros = project.file("zeros", [0; 1024]).path().join("zeros");
+    let script = format!(
+        "#!/bin/sh\nlast=\nfor word; do\nshift\n[ \"$last\" = -kernel ] && word='{}'\nset -- \"$@\" \"$word\"\n\
+         last=$word\ndone\nexec qemu-system-arm \"$@\"\n",
+        zeros.display()
+    );
+    firmware::testing::write_program(&project.path().join("qemu"), &script).unwrap();
+    project.scenario(
+        r#"Given the model "hello_world" and the dataset "sine_100"
+           When it runs on the emulator "qemu:mps2-an386""#,
+    );
+    project.run().judged("fail", &["qemu:mps2-an386", "core locked up", "HardFault", "pc 0x00000000"]);
 }
 
 fn with_qemu(program: &str) -> Ended {
@@ -139,7 +159,8 @@ impl Engine {
         let containers: serde_json::Value = serde_json::from_str(&self.ask("GET", "/containers/json")).unwrap();
         let ours = |container: &&serde_json::Value| {
             let labels = container["Labels"].as_object().unwrap();
-            labels.values().any(|label| label.as_str().is_some_and(|label| label.contains(&program.to_string())))
+            let run = format!("Z-{program}");
+            labels.values().any(|label| label.as_str().is_some_and(|label| label.ends_with(&run)))
         };
         let ids: Vec<_> =
             containers.as_array().unwrap().iter().filter(ours).map(|c| c["Id"].as_str().unwrap()).collect();

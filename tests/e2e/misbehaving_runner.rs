@@ -3,14 +3,18 @@
 use crate::support::{Ended, Project};
 use std::fs;
 
-/// Runs hello_world on the host, with a runner that misbehaves as told, one second for the inferences, no retries.
+/// Runs hello_world on the host, with a runner that misbehaves as told, no retries.
 fn run(behaviour: &str) -> Ended {
     run_with(behaviour, "retries = 0")
 }
 
 fn run_with(behaviour: &str, more: &str) -> Ended {
+    // Only those that never end are waited for until the time is up, and even they have enough on a busy machine to
+    // come to what they do wrong.
+    let endless = ["hang", "silent", "garbage", "half-frame:"].iter().any(|it| behaviour.starts_with(it));
+    let limit = if endless { "4 s" } else { "60 s" };
     let project = Project::configured(&format!(
-        "{more}\n[timeouts]\nopen = \"2 s\"\ninfer = \"1 s\"\n[runner]\nprogram = \"runner\"\n"
+        "{more}\n[timeouts]\nopen = \"{limit}\"\ninfer = \"{limit}\"\n[runner]\nprogram = \"runner\"\n"
     ));
     project.runner(behaviour);
     project.scenario(
@@ -77,20 +81,18 @@ fn a_fault_of_the_core_is_a_fail_with_its_registers() {
 
 #[test]
 fn an_output_that_is_too_short_is_never_a_pass() {
-    let ended = run("short-output:3");
-    assert_ne!(ended.verdict().0, "pass", "{}", ended.said());
+    run("short-output:3").judged("infra", &["answered sample 3 with 3 bytes", "promised 4"]);
 }
 
 #[test]
 fn an_answer_that_is_lost_is_never_a_pass() {
-    let ended = run("lost-reply:3");
-    assert_ne!(ended.verdict().0, "pass", "{}", ended.said());
+    run("lost-reply:3").judged("infra", &["a reply was lost"]);
 }
 
 #[test]
 fn infra_is_retried_as_often_as_told_and_every_attempt_is_in_the_report() {
-    let ended = run_with("garbage:3", "retries = 2");
-    ended.judged("infra", &[]);
+    let ended = run_with("short-output:3", "retries = 2");
+    ended.judged("infra", &["after 2 infra retries"]);
     let evidence = fs::read_to_string(&ended.evidence).unwrap();
     let job: serde_json::Value = serde_json::from_str(evidence.lines().next().unwrap()).unwrap();
     let attempts = job["job"]["attempts"].as_array().unwrap();
@@ -101,7 +103,7 @@ fn infra_is_retried_as_often_as_told_and_every_attempt_is_in_the_report() {
 #[test]
 fn a_fail_is_never_retried() {
     let ended = run_with("exit:0:11", "retries = 2");
-    ended.judged("fail", &[]);
+    ended.judged("fail", &["SIGSEGV"]);
     let evidence = fs::read_to_string(&ended.evidence).unwrap();
     let job: serde_json::Value = serde_json::from_str(evidence.lines().next().unwrap()).unwrap();
     assert_eq!(job["job"]["attempts"].as_array().map(Vec::len), Some(1));

@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Output, Stdio},
     rc::Rc,
+    sync::Once,
 };
 use tempfile::TempDir;
 
@@ -19,6 +20,16 @@ pub const CACHE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/.tinyfarm");
 /// A folder with a `tinyfarm.toml`, as a user has one.
 pub struct Project {
     folder: Rc<TempDir>,
+}
+
+/// Builds all runners before the first test needs one: programs that start at the same time with an empty cache would
+/// each compile them. What cannot be built is told by the test that needs it.
+fn build_once() {
+    static BUILT: Once = Once::new();
+    BUILT.call_once(|| {
+        let mut build = Command::new(env!("CARGO_BIN_EXE_tinyfarm"));
+        let _ = build.current_dir(REPOSITORY).arg("build").output();
+    });
 }
 
 /// How a run of the program ended.
@@ -47,6 +58,7 @@ impl Project {
 
     /// The same, with `more` after the configuration.
     pub fn configured(more: &str) -> Self {
+        build_once();
         let folder = tempfile::tempdir().expect("a temporary folder");
         let project = Self { folder: Rc::new(folder) };
         let config = format!("models = [\"{REPOSITORY}/models\", \"models\"]\ncache = \"{CACHE}\"\n{more}");
@@ -226,7 +238,8 @@ impl Ended {
         (text("verdict"), text("reason"))
     }
 
-    /// Asserts the one scenario's verdict, the program's exit code for it, and that the reason holds `words`.
+    /// Asserts the one scenario's verdict, its element in JUnit, the program's exit code for it, and that the reason, in
+    /// the report as well as in what was printed, holds `words`.
     #[track_caller]
     pub fn judged(&self, verdict: &str, words: &[&str]) -> &Self {
         let (found, reason) = self.verdict();
@@ -234,12 +247,15 @@ impl Ended {
         for word in words {
             assert!(reason.contains(word), "`{word}` is not in the reason: {reason}");
         }
-        let code = match verdict {
-            "pass" => 0,
-            "fail" => 1,
-            _ => 3,
+        let (code, element) = match verdict {
+            "pass" => (0, None),
+            "fail" => (1, Some("<failure")),
+            "blocked" => (3, Some("<skipped")),
+            _ => (3, Some("<error")),
         };
-        self.expect(code, &[])
+        let elements = ["<failure", "<error", "<skipped"].into_iter().filter(|found| self.junit.contains(found));
+        assert_eq!(elements.collect::<Vec<_>>(), Vec::from_iter(element), "{}", self.junit);
+        self.expect(code, words)
     }
 }
 

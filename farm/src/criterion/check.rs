@@ -50,6 +50,9 @@ impl Criterion {
         if matches!(self.metric.info.kind, Kind::Argmax | Kind::SameArgmax) && model.output_elements() < 2 {
             return Err(CriterionError::SingleOutput { metric: metric(), model: model.name().to_owned() });
         }
+        if self.metric.info.needs == Needs::Labels && model.output_elements() < 2 {
+            return Err(CriterionError::SingleClass { metric: metric(), model: model.name().to_owned() });
+        }
         Ok(())
     }
 

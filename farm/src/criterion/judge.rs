@@ -227,8 +227,9 @@ impl Criterion {
         };
         let reach = show::value(reach, Unit::Share, 3);
         Some(format!(
-            "{} are too few to show {self}: even a perfect score shows no more than {reach} (95 % Wilson interval); {mend}",
-            samples(n)
+            "{} {} too few to show {self}: even a perfect score shows no more than {reach} (95 % Wilson interval); {mend}",
+            samples(n),
+            if n == 1.0 { "is" } else { "are" }
         ))
     }
 

@@ -129,7 +129,7 @@ fn a_miss_says_what_was_expected_what_was_found_and_by_how_much() {
     fail: expected latency max <= 5 ms, found 10 ms: 5 ms too much
     fail: expected latency median < 1 ms, found 1 ms: it must be less
     fail: expected arena used <= 1 KiB, found 1,536 B: 512 B too much
-    fail: expected flash <= 100 KiB, found 180,584 B: 78,184 B too much
+    fail: expected flash <= 100 KiB, found 180,684 B: 78,284 B too much
     fail: expected RAM <= 8 KiB, found 13,936 B: 5,744 B too much
     fail: expected instructions p99 <= 8000, found 8,123: 123 too many
     "#);
@@ -186,6 +186,8 @@ fn too_few_samples_to_show_an_accuracy_are_inconclusive() {
     assert_eq!(few.verdict("misclassified samples", "= 0"), Verdict::Pass);
     insta::assert_snapshot!(few.reason("accuracy", ">= 90 %"), @"inconclusive: 2 samples are too few to show top-1 accuracy >= 90 %: even a perfect score shows no more than 34.2 % (95 % Wilson interval); 35 samples would");
     insta::assert_snapshot!(few.reason("accuracy", ">= 100 %"), @"inconclusive: 2 samples are too few to show top-1 accuracy >= 100 %: even a perfect score shows no more than 34.2 % (95 % Wilson interval); no number of samples would; count with the metric `misclassified samples`");
+    let one = Bench::new(labelled(vec![1]), QEMU, &[&[0.0, 1.0]], &[1]);
+    assert!(one.reason("accuracy", ">= 90 %").starts_with("inconclusive: 1 sample is too few to show"));
     insta::assert_snapshot!(few.judge("accuracy", ">= 90 %").measured, @"100 % (2 of 2, 95 % interval 34.2 % to 100 %)");
 }
 

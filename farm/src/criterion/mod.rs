@@ -209,6 +209,16 @@ pub enum CriterionError {
         /// The target's name.
         target: String,
     },
+    /// Labels of a single class.
+    #[error(
+        "{metric} says nothing of `{model}`: its output has a single element, so that there is one class; give expected values (`y`) and bound an error"
+    )]
+    SingleClass {
+        /// The metric.
+        metric: String,
+        /// The model's name.
+        model: String,
+    },
     /// An argmax of one element.
     #[error("{metric} of `{model}` could never differ: its output has a single element; use `outputs`")]
     SingleOutput {

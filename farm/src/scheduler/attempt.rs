@@ -150,7 +150,7 @@ async fn use_session(
         Phase::Done(Ok(inferences)) => inferences,
         Phase::Done(Err(error)) => return Err(Stop::Target(error)),
         Phase::Interrupted => return Err(Stop::Interrupted),
-        Phase::TimedOut => return Err(silence(session, limit, samples as u64)),
+        Phase::TimedOut => return Err(lateness(session, limit, samples as u64).await),
     };
     if inferences.len() != samples {
         return Err(Stop::bench(format!("{} of {samples} inferences came back", inferences.len())));
@@ -169,6 +169,19 @@ fn check_model(held: Digest, wanted: Digest) -> Result<(), Stop> {
         return Ok(());
     }
     Err(Stop::bench(format!("the target holds model {}…, not {}…", held.short(), wanted.short())))
+}
+
+/// How long a session may take to say why it is late.
+const POST_MORTEM: Duration = Duration::from_secs(5);
+
+/// Whose fault it is that the time was up: what the session knows of, or a silence.
+async fn lateness(session: &mut dyn Session, limit: Duration, of: u64) -> Stop {
+    let asked = AssertUnwindSafe(tokio::time::timeout(POST_MORTEM, session.why_late())).catch_unwind().await;
+    match asked {
+        Ok(Ok(Some(error))) => Stop::Target(error),
+        Ok(Ok(None) | Err(_)) => silence(session, limit, of),
+        Err(panic) => Stop::bench(format!("the session panicked: {}", panic_text(&*panic))),
+    }
 }
 
 /// Whose fault a silence is: the link's if it left garbage or half a frame, else the firmware's.

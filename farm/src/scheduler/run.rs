@@ -115,11 +115,6 @@ impl Scheduler {
         &self.0.targets
     }
 
-    /// A target by name.
-    pub fn target(&self, id: &TargetId) -> Option<&Arc<dyn Target>> {
-        self.0.place(id).map(|place| &place.target)
-    }
-
     /// Whether a target can be used; asked once a run. `None`: there is no such target.
     pub async fn availability(&self, id: &TargetId) -> Option<Availability> {
         Some(self.0.place(id)?.availability().await.clone())

@@ -180,6 +180,16 @@ async fn a_silence_that_leaves_half_a_frame_or_garbage_is_the_links_fault() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_session_that_knows_why_it_is_late_is_believed() {
+    let late = |error| Farm::play(vec![infer(Infer::Late(error))]);
+    let (_, result) = late(TargetError::Blocked("too many samples".to_owned())).await;
+    assert_eq!(result.report.judgement.to_string(), "blocked: too many samples");
+    assert_eq!(result.report.attempts.len(), 1);
+    let (_, result) = late(TargetError::Bench("the emulator is stopped".to_owned())).await;
+    assert_eq!(result.report.judgement.reason, "after 1 infra retry: the emulator is stopped");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_panic_anywhere_is_infra_and_loses_no_job() {
     for (script, reason) in [
         (open(Open::Panic), "opening the target panicked: open"),

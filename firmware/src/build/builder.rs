@@ -135,7 +135,8 @@ impl Inner {
         let recipe = Recipe::of(port, &self.tflm, tree);
         let digest = recipe.digest(port, &toolchain.identity);
         let elf = self.cache.firmware(&digest, &port.name);
-        if elf.is_file() {
+        let kept = elf.clone();
+        if blocking(builder, move |_| Ok(cache::holds(&kept))).await? {
             tracing::debug!(port = port.name, %digest, "the runner is there");
         } else {
             tracing::info!(port = port.name, compiler = toolchain.version, "building the runner");
@@ -214,7 +215,7 @@ impl Inner {
         sources: &Path,
     ) -> Result<PathBuf, BuildError> {
         let object = self.cache.object(key);
-        if object.is_file() {
+        if cache::holds(&object) {
             return Ok(object);
         }
         let _place = self.places.acquire().await;
@@ -241,7 +242,7 @@ impl Inner {
         if !output.stderr.is_empty() {
             tracing::warn!(port, source = unit.source, "{}", output.stderr.trim_end());
         }
-        cache::put(&draft, &object)?;
+        cache::keep(&draft, &object)?;
         Ok(object)
     }
 
@@ -256,7 +257,7 @@ impl Inner {
             let source = scratch.path().join(LINKER_SCRIPT);
             let bytes =
                 recipe::FILES.iter().find(|(path, _)| *path == LINKER_SCRIPT).map_or(&[][..], |(_, bytes)| bytes);
-            tokio::fs::write(&source, bytes).await.map_err(|error| BuildError::io(&source, error))?;
+            tokio::fs::write(&source, bytes).await.map_err(|error| BuildError::cache(&source, error))?;
             preprocess.extend([source.into_os_string(), "-o".into(), script.clone().into_os_string()]);
             self.link_step(port, &toolchain::program(port.compiler, false), scratch.path(), &preprocess).await?;
             arguments.extend(["-T".into(), script.into_os_string()]);
@@ -265,7 +266,7 @@ impl Inner {
         arguments.extend(objects.iter().map(Into::into));
         arguments.extend(["-o".into(), draft.clone().into_os_string()]);
         self.link_step(port, &toolchain::program(port.compiler, true), scratch.path(), &arguments).await?;
-        cache::put(&draft, elf)
+        cache::keep(&draft, elf)
     }
 
     async fn link_step(
@@ -294,9 +295,10 @@ impl Inner {
         if full { Err(BuildError::DiskFull(self.cache.stamps().with_file_name(""))) } else { Ok(()) }
     }
 
-    /// Writes the runner's sources to the cache, where the compiler reads them. What lies there already is read again:
-    /// objects must come from the sources that their keys name.
+    /// Makes the cache ready: sweeps it, and writes the runner's sources to where the compiler reads them. What lies there
+    /// already is read again: objects must come from the sources that their keys name.
     fn write_sources(&self) -> Result<PathBuf, BuildError> {
+        self.cache.sweep();
         let folder = self.cache.sources(&recipe::digest_of_files(|_| true));
         for (path, bytes) in recipe::FILES {
             let path = folder.join(path);

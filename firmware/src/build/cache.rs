@@ -47,38 +47,82 @@ impl Cache {
     /// A new folder for what is being written. It is removed when dropped, whatever happened.
     ///
     /// # Errors
-    /// [`BuildError::DiskFull`], [`BuildError::Io`].
+    /// [`BuildError::DiskFull`], [`BuildError::Cache`].
     pub fn scratch(&self) -> Result<tempfile::TempDir, BuildError> {
         let folder = self.0.join("tmp");
         make_folder(&folder)?;
-        tempfile::Builder::new().prefix("build-").tempdir_in(&folder).map_err(|error| BuildError::io(folder, error))
+        tempfile::Builder::new().prefix("build-").tempdir_in(&folder).map_err(|error| BuildError::cache(folder, error))
     }
+
+    /// Removes what builds that were killed left half-written: no compiler works for an hour on one file.
+    pub fn sweep(&self) {
+        const LONGEST: Duration = Duration::from_secs(3600);
+        for entry in fs::read_dir(self.0.join("tmp")).into_iter().flatten().flatten() {
+            let modified = entry.metadata().and_then(|meta| meta.modified());
+            if modified.is_ok_and(|time| time.elapsed().is_ok_and(|age| age > LONGEST)) {
+                tracing::debug!(path = %entry.path().display(), "removing what a killed build left");
+                let _ = fs::remove_dir_all(entry.path());
+            }
+        }
+    }
+}
+
+/// Moves what was built to its place, with a seal beside it that says which bytes these are.
+///
+/// # Errors
+/// [`BuildError::DiskFull`], [`BuildError::Cache`].
+pub fn keep(from: &Path, to: &Path) -> Result<(), BuildError> {
+    let digest = fs::read(from).map(|bytes| Digest::of(&bytes)).map_err(|error| BuildError::cache(from, error))?;
+    let draft = seal_of(from);
+    fs::write(&draft, format!("{digest}\n")).map_err(|error| BuildError::cache(&draft, error))?;
+    put(from, to)?;
+    put(&draft, &seal_of(to))
+}
+
+/// Whether what was kept at `path` is there, to the bit. A machine that lost its power leaves files empty or short, and
+/// a runner linked from one of those would crash in the name of the model.
+pub fn holds(path: &Path) -> bool {
+    let Ok(bytes) = fs::read(path) else { return false };
+    let seal = fs::read_to_string(seal_of(path)).ok().and_then(|seal| seal.trim().parse::<Digest>().ok());
+    let whole = seal == Some(Digest::of(&bytes));
+    if !whole {
+        tracing::warn!(path = %path.display(), "damaged in the cache: it is built again");
+    }
+    whole
+}
+
+fn seal_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".sha256");
+    name.into()
 }
 
 /// Moves a file that is whole to its place, over what another program may have put there in the meantime.
 ///
 /// # Errors
-/// [`BuildError::DiskFull`], [`BuildError::Io`].
-pub fn put(from: &Path, to: &Path) -> Result<(), BuildError> {
+/// [`BuildError::DiskFull`], [`BuildError::Cache`].
+fn put(from: &Path, to: &Path) -> Result<(), BuildError> {
     if let Some(folder) = to.parent() {
         make_folder(folder)?;
     }
-    fs::rename(from, to).map_err(|error| BuildError::io(to, error))
+    fs::rename(from, to).map_err(|error| BuildError::cache(to, error))
 }
 
 /// Writes a file by way of a scratch folder, so that nobody ever sees half of it.
 ///
 /// # Errors
-/// [`BuildError::DiskFull`], [`BuildError::Io`].
+/// [`BuildError::DiskFull`], [`BuildError::Cache`].
 pub fn write(cache: &Cache, path: &Path, bytes: &[u8]) -> Result<(), BuildError> {
     let scratch = cache.scratch()?;
     let draft = scratch.path().join("draft");
-    fs::File::create(&draft).and_then(|mut file| file.write_all(bytes)).map_err(|error| BuildError::io(path, error))?;
+    fs::File::create(&draft)
+        .and_then(|mut file| file.write_all(bytes))
+        .map_err(|error| BuildError::cache(path, error))?;
     put(&draft, path)
 }
 
 fn make_folder(folder: &Path) -> Result<(), BuildError> {
-    fs::create_dir_all(folder).map_err(|error| BuildError::io(folder, error))
+    fs::create_dir_all(folder).map_err(|error| BuildError::cache(folder, error))
 }
 
 /// What a file's metadata says; while it says the same, so do the bytes.
@@ -149,7 +193,7 @@ impl Files {
     /// Remembers what was learnt.
     ///
     /// # Errors
-    /// [`BuildError::DiskFull`], [`BuildError::Io`].
+    /// [`BuildError::DiskFull`], [`BuildError::Cache`].
     pub fn save(&self, cache: &Cache) -> Result<(), BuildError> {
         let text: String = {
             let mut known = self.known();
@@ -232,11 +276,46 @@ mod tests {
     }
 
     #[test]
+    fn what_is_kept_is_there_until_a_byte_of_it_or_of_its_seal_is_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let (draft, place) = (folder.path().join("draft"), folder.path().join("a/b.o"));
+        let keep = || {
+            fs::write(&draft, "object").unwrap();
+            super::keep(&draft, &place).unwrap();
+            assert!(holds(&place));
+        };
+        assert!(!holds(&place));
+        for damaged in ["", "objec", "objekt"] {
+            keep();
+            fs::write(&place, damaged).unwrap();
+            assert!(!holds(&place), "`{damaged}` was taken for what was kept");
+        }
+        for seal in ["", "garbage"] {
+            keep();
+            fs::write(seal_of(&place), seal).unwrap();
+            assert!(!holds(&place));
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "drafts are left");
+    }
+
+    #[test]
+    fn what_killed_builds_left_is_swept_and_what_is_being_built_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::new(folder.path());
+        let (left, at_work) = (cache.scratch().unwrap().keep(), cache.scratch().unwrap());
+        fs::write(left.join("object.o"), "half").unwrap();
+        let old = fs::File::open(&left).unwrap();
+        old.set_modified(SystemTime::now() - Duration::from_secs(4000)).unwrap();
+        cache.sweep();
+        assert_eq!((left.exists(), at_work.path().exists()), (false, true));
+    }
+
+    #[test]
     fn a_cache_that_cannot_be_written_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         fs::write(&file, "").unwrap();
         let error = Cache::new(&file).scratch().unwrap_err().to_string();
-        assert!(error.contains("file/tmp"), "{error}");
+        assert!(error.contains("file/tmp") && error.contains("`cache`"), "{error}");
     }
 }

@@ -46,10 +46,18 @@ pub enum BuildError {
     /// The disk is full.
     #[error("no space left to build the runner in {}: free some, or choose another cache folder", .0.display())]
     DiskFull(PathBuf),
-    /// A file or folder cannot be read or written.
+    /// A file or folder cannot be read.
     #[error("{}: {error}", path.display())]
     Io {
         /// Which.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// The cache cannot be written.
+    #[error("the cache cannot be written: {}: {error}; let `cache` in tinyfarm.toml name a folder that can be", path.display())]
+    Cache {
+        /// Which file or folder of it.
         path: PathBuf,
         /// Why.
         error: io::Error,
@@ -68,12 +76,17 @@ pub enum BuildError {
 }
 
 impl BuildError {
-    /// An error at `path`, a full disk told from the rest.
+    /// An error of reading at `path`.
     pub(crate) fn io(path: impl Into<PathBuf>, error: io::Error) -> Self {
+        Self::Io { path: path.into(), error }
+    }
+
+    /// An error of writing at `path` in the cache, a full disk told from the rest.
+    pub(crate) fn cache(path: impl Into<PathBuf>, error: io::Error) -> Self {
         let path = path.into();
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull(path),
-            _ => Self::Io { path, error },
+            _ => Self::Cache { path, error },
         }
     }
 }

@@ -13,11 +13,13 @@
 //! ```text
 //! objects/ab/abcd….o        one compiled file, named by the digest of all that went into it
 //! firmware/abcd…/port.elf   one linked runner, named by its build digest, which it also reports
+//! ….sha256                  beside each of those: the digest of its bytes; what does not fit it is built again
 //! runner/abcd…/             the runner's sources, as embedded in this program
 //! stamps                    digests of files by path, size and time
 //! tmp/                      what is being written; renamed into place when it is whole
 //! ```
 //! Two programs at once may share it: everything appears by renaming, and the same name always means the same bytes.
+//! Nothing is pruned: a changed source or compiler adds some MB. The folder may be removed at any time when no build runs.
 
 pub mod builder;
 pub mod cache;

@@ -104,11 +104,12 @@ fn list(root: &Path, folder: &str, deep: bool, paths: &mut Vec<String>) -> Resul
     for entry in entries {
         let entry = entry.map_err(|error| BuildError::io(&path, error))?;
         let Ok(name) = entry.file_name().into_string() else { continue };
-        let kind = entry.file_type().map_err(|error| BuildError::io(entry.path(), error))?;
+        // Links are followed, as the compiler does; one that leads nowhere is nothing that it can read.
+        let Ok(meta) = fs::metadata(entry.path()) else { continue };
         let below = format!("{folder}/{name}");
-        if kind.is_dir() && deep {
+        if meta.is_dir() && deep {
             list(root, &below, true, paths)?;
-        } else if !kind.is_dir() {
+        } else if !meta.is_dir() {
             paths.push(below);
         }
     }

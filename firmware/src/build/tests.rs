@@ -59,6 +59,18 @@ fn an_unchanged_file_keeps_its_key_and_a_changed_header_changes_every_key() {
 }
 
 #[test]
+fn headers_behind_a_linked_folder_count_too() {
+    let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let tflm = small_tflm(folder.path());
+    fs::write(elsewhere.path().join("linked.h"), "// one").unwrap();
+    std::os::unix::fs::symlink(elsewhere.path(), folder.path().join("tensorflow/lite/kernels/linked")).unwrap();
+    std::os::unix::fs::symlink("/nowhere", folder.path().join("tensorflow/lite/kernels/dangling.h")).unwrap();
+    let before = keys(&tflm, "host");
+    fs::write(elsewhere.path().join("linked.h"), "// two").unwrap();
+    assert!(keys(&tflm, "host").iter().all(|(source, key)| before[source] != *key));
+}
+
+#[test]
 fn ports_with_equal_flags_share_tflms_objects_and_not_the_runners() {
     let folder = tempfile::tempdir().unwrap();
     let tflm = small_tflm(folder.path());
@@ -118,6 +130,6 @@ async fn a_cache_that_cannot_be_made_is_named() {
 
 #[test]
 fn a_full_disk_is_told_from_other_errors() {
-    let full = BuildError::io("/cache", std::io::Error::from(std::io::ErrorKind::StorageFull));
+    let full = BuildError::cache("/cache", std::io::Error::from(std::io::ErrorKind::StorageFull));
     insta::assert_snapshot!(full, @"no space left to build the runner in /cache: free some, or choose another cache folder");
 }

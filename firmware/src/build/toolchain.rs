@@ -1,7 +1,10 @@
 //! The compiler as a process: who it is, running it so that nothing of it outlives us, and its errors.
 
 use super::{BuildError, cache::Files};
-use crate::port::{Compiler, Port};
+use crate::{
+    port::{Compiler, Port},
+    process::Group,
+};
 use farm::Digest;
 use std::{ffi::OsString, io, path::Path, process::Stdio};
 use tokio::process::Command;
@@ -130,27 +133,6 @@ pub async fn run(command: &mut Command, program: &str, compiler: Compiler) -> Re
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
     })
-}
-
-/// A process group that is killed when this is dropped before its leader was waited for.
-struct Group(Option<rustix::process::Pid>);
-
-impl Group {
-    fn of(leader: &tokio::process::Child) -> Self {
-        Self(leader.id().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())))
-    }
-
-    fn ended(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        if let Some(leader) = self.0 {
-            let _ = rustix::process::kill_process_group(leader, rustix::process::Signal::KILL);
-        }
-    }
 }
 
 /// A command as it could be pasted into a shell.

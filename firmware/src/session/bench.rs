@@ -20,6 +20,12 @@ pub trait Bench: Send + Sync {
     /// within seconds.
     async fn why_ended(&mut self) -> Option<TargetError>;
 
+    /// Whether somebody stopped the process behind the link without ending it, in words. Asked when answers stay away.
+    /// Should answer within seconds.
+    async fn stopped(&mut self) -> Option<String> {
+        None
+    }
+
     /// What the tool wrote (the emulator's standard error).
     fn log(&self) -> String;
 

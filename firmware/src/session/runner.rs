@@ -12,8 +12,8 @@ use crate::{
 };
 use async_trait::async_trait;
 use farm::{Footprint, Handshake, Inference, JobSpec, Session, TargetError, target::Standing};
-use std::{collections::VecDeque, fmt, sync::Arc};
-use tokio::time::timeout;
+use std::{collections::VecDeque, fmt, sync::Arc, time::Duration};
+use tokio::time::{Instant, timeout};
 
 /// How the model gets to the runner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +60,31 @@ pub struct RunnerSession {
     talk: Talk,
     handshake: Handshake,
     output_bytes: usize,
+    /// The job's time for inference.
+    limit: Duration,
+    pace: Pace,
+}
+
+/// How fast answers come in the current `infer`.
+#[derive(Debug, Clone, Copy)]
+struct Pace {
+    wanted: usize,
+    began: Instant,
+    /// When the last answer came.
+    last: Instant,
+}
+
+impl Pace {
+    fn of(wanted: usize) -> Self {
+        let now = Instant::now();
+        Self { wanted, began: now, last: now }
+    }
+
+    /// Whether answers, of which `done` came, keep coming as they did before: then the runner is slow and does not hang.
+    fn is_kept(&self, done: u64, limit: Duration) -> bool {
+        let usual = (self.last - self.began).div_f64(done.max(1) as f64);
+        done > 0 && self.last.elapsed() < (usual * 10).max(limit / 10)
+    }
 }
 
 impl fmt::Debug for RunnerSession {
@@ -94,9 +119,11 @@ impl RunnerSession {
         match opened {
             Ok((hello, prepared)) => {
                 let handshake = talk.handshake(hello, prepared, job);
-                Ok(Self { talk, handshake, output_bytes: prepared.output_bytes as usize })
+                let output_bytes = prepared.output_bytes as usize;
+                Ok(Self { talk, handshake, output_bytes, limit: job.timeouts.infer, pace: Pace::of(0) })
             }
             Err(error) => {
+                let error = talk.with_last_words(error);
                 talk.bench.close().await;
                 Err(error)
             }
@@ -119,6 +146,7 @@ impl Session for RunnerSession {
         inputs: &[Vec<u8>],
         progress: &(dyn Fn(usize) + Send + Sync),
     ) -> Result<Vec<Inference>, TargetError> {
+        self.pace = Pace::of(inputs.len());
         let talk = &mut self.talk;
         talk.done = 0;
         let mut inferences = Vec::with_capacity(inputs.len());
@@ -146,6 +174,7 @@ impl Session for RunnerSession {
                 Reply::Result { ticks, output } if output.len() == self.output_bytes => {
                     inferences.push(Inference { output, ticks: talk.bench.ticks(ticks) });
                     talk.done = inferences.len() as u64;
+                    self.pace.last = Instant::now();
                     due_bytes -= bytes;
                 }
                 Reply::Result { output, .. } => {
@@ -178,7 +207,42 @@ impl Session for RunnerSession {
         Standing { done: *done, partial: link.partial(), garbage: link.garbage().bytes }
     }
 
+    async fn why_late(&mut self) -> Option<TargetError> {
+        let (done, limit, wanted) = (self.talk.done, self.limit, self.pace.wanted);
+        if let Some(how) = self.talk.bench.stopped().await {
+            return Some(TargetError::Bench(format!("{how}; {done} of {wanted} inferences came within {limit:?}")));
+        }
+        self.pace.is_kept(done, limit).then(|| {
+            TargetError::Blocked(format!(
+                "{limit:?} were too short: {done} of {wanted} inferences came, and the runner was still answering; \
+                 allow more (`--timeout`, or `infer` in [timeouts]) or take fewer samples"
+            ))
+        })
+    }
+
     async fn close(self: Box<Self>) {
         self.talk.bench.close().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::time::sleep;
+
+    #[tokio::test(start_paused = true)]
+    async fn answers_that_keep_coming_are_slow_and_a_silence_longer_than_ever_is_a_hang() {
+        let limit = Duration::from_secs(100);
+        let mut pace = Pace::of(1000);
+        assert!(!pace.is_kept(0, limit), "nothing ever came");
+        sleep(Duration::from_secs(40)).await;
+        pace.last = Instant::now();
+        // Twenty answers, 2 s each: the next may take ten times as long.
+        sleep(Duration::from_secs(19)).await;
+        assert!(pace.is_kept(20, limit));
+        sleep(Duration::from_secs(2)).await;
+        assert!(!pace.is_kept(20, limit));
+        assert!(!pace.is_kept(4000, limit), "fast answers get a tenth of the time at least");
+        assert!(pace.is_kept(4000, limit * 3));
     }
 }

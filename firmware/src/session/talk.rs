@@ -252,6 +252,23 @@ impl Talk {
         }
     }
 
+    /// An error of a session that never was, whose log is lost, with the last that the runner said.
+    pub(super) fn with_last_words(&self, error: TargetError) -> TargetError {
+        let Some(words) = self.log.lines().rev().find(|line| !line.trim().is_empty()) else { return error };
+        let add = |text: String| {
+            if text.contains(words.trim()) { text } else { format!("{text}; the runner said: {}", shortened(words)) }
+        };
+        match error {
+            TargetError::Bench(reason) => TargetError::Bench(add(reason)),
+            TargetError::Fault(Fault::Crash { detail }) => Fault::Crash { detail: add(detail) }.into(),
+            TargetError::Fault(Fault::HardFault { name, pc, lr, symbol, detail }) => {
+                Fault::HardFault { name, pc, lr, symbol, detail: add(detail) }.into()
+            }
+            // The others carry TensorFlow's words themselves.
+            other => other,
+        }
+    }
+
     /// The handshake took too long: what was seen of the runner.
     pub(super) fn no_answer(&self, after: Duration) -> TargetError {
         let seen = if self.greeted { "stopped answering in the handshake" } else { "never said HELLO" };
@@ -265,7 +282,7 @@ impl Talk {
             reason = format!("the runner {seen} within {after:?}");
         }
         if let Some(last) = tool.lines().rev().find(|line| !line.trim().is_empty()) {
-            reason += &format!("; its tool says: {last}");
+            reason += &format!("; its tool says: {}", shortened(last));
         }
         self.with_details(TargetError::Bench(reason))
     }
@@ -302,6 +319,15 @@ fn check_model(hello: &Hello, job: &JobSpec) -> Result<(), TargetError> {
         return Err(Fault::ModelCorrupt { detail }.into());
     }
     Ok(())
+}
+
+/// A line that may be anything, fit for a reason.
+fn shortened(line: &str) -> String {
+    const MOST: usize = 200;
+    let line = line.trim();
+    let start: String = line.chars().take(MOST).collect();
+    let more = if line.chars().nth(MOST).is_some() { "…" } else { "" };
+    start.replace(char::is_control, "?") + more
 }
 
 /// The start of a digest that may be anything.

@@ -5,7 +5,7 @@
 
 use super::*;
 use crate::{
-    protocol::{Hello, RunnerError},
+    protocol::{Frame, Hello, Kind, RunnerError},
     testing::{Behaviour, FakeRunner},
     tfmicro_dir,
 };
@@ -19,6 +19,7 @@ use std::sync::{
     Arc, Mutex,
     atomic::{AtomicBool, Ordering},
 };
+use tokio::io::AsyncWriteExt;
 
 const BUILD: &str = "the-build-that-is-expected-and-some-more";
 
@@ -105,6 +106,18 @@ async fn verdict_with(behaviour: Behaviour, cause: Option<TargetError>) -> Strin
 
 async fn verdict(behaviour: Behaviour) -> String {
     verdict_with(behaviour, None).await
+}
+
+#[tokio::test]
+async fn a_session_that_never_was_tells_the_last_that_the_runner_said() {
+    let (near, mut far) = tokio::io::duplex(256);
+    for (kind, payload) in [(Kind::Log, b"TFLM said this\nthe stack has run out".to_vec()), (Kind::Fault, vec![0; 52])] {
+        far.write_all(&Frame::new(kind, 0, payload).encode()).await.unwrap();
+    }
+    let bench = TestBench { cause: None, closed: Arc::default() };
+    let opened = RunnerSession::open(near, bench, &job(1), Load::Frame, ExpectedRunner::with_digest(BUILD)).await;
+    let reason = opened.unwrap_err().to_string();
+    assert!(reason.ends_with("; the runner said: the stack has run out"), "{reason}");
 }
 
 #[tokio::test]

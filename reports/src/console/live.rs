@@ -66,7 +66,7 @@ impl Bars {
         screen.set_draw_target(target);
         let whole = ProgressBar::new(0);
         let whole = screen.add(whole);
-        whole.set_style(style("[{bar:24}] {human_pos}/{human_len} scenarios  {msg}  {elapsed}"));
+        whole.set_style(style("[{bar:24}] {human_pos}/{human_len} scenarios  {elapsed}  {wide_msg}"));
         Self { screen, whole, jobs: HashMap::new(), building: HashMap::new(), shown: 0 }
     }
 
@@ -78,10 +78,21 @@ impl Bars {
             }
             FarmEvent::Preparing { target } => {
                 let bar = self.screen.insert_before(&self.whole, ProgressBar::new_spinner());
-                bar.set_style(style("{spinner} {msg}  {elapsed}"));
+                bar.set_style(style("{spinner} {elapsed}  {wide_msg}"));
                 bar.set_message(format!("preparing {}", escape(&target.0)));
                 bar.enable_steady_tick(Duration::from_millis(200));
                 self.building.insert(target.clone(), bar);
+            }
+            FarmEvent::Building { target, done, total } => {
+                if let Some(bar) = self.building.get(target) {
+                    // Drawn by its steady tick; at once when it turns from a spinner into a bar.
+                    bar.set_position(*done as u64);
+                    if bar.length().is_none() {
+                        bar.set_length(*total as u64);
+                        bar.set_style(style("[{bar:24}] {human_pos}/{human_len} files  {elapsed}  {wide_msg}"));
+                        bar.force_draw();
+                    }
+                }
             }
             FarmEvent::Prepared { target, .. } => {
                 if let Some(bar) = self.building.remove(target) {
@@ -124,7 +135,7 @@ impl Bars {
         } else if self.shown < LINES {
             self.shown += 1;
             let bar = self.screen.insert_before(&self.whole, ProgressBar::new(shown.samples));
-            bar.set_style(style("[{bar:24}] {human_pos}/{human_len} samples  {msg}  {elapsed}"));
+            bar.set_style(style("[{bar:24}] {human_pos}/{human_len} samples  {elapsed}  {wide_msg}"));
             bar.set_message(title);
             bar.tick();
             shown.bar = Some(bar);
@@ -151,6 +162,7 @@ impl Bars {
     }
 }
 
+/// `{wide_msg}` is what a narrow terminal cuts; a line that wraps would be left behind when it is redrawn.
 fn style(template: &str) -> ProgressStyle {
     // The templates are constants here, and tested; a bar without style is still a bar.
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ")

@@ -26,8 +26,11 @@ use farm::{
 };
 use indicatif::ProgressDrawTarget;
 use live::Bars;
-use std::{io::Write, path::PathBuf};
+use std::{collections::HashMap, io::Write, path::PathBuf};
 use style::Style;
+
+/// The longest remark that stands behind a scenario that passed, characters; the parts of a longer one stand below.
+const REMARK: usize = 60;
 
 /// Tells a person how the run goes and how it went.
 pub struct Console {
@@ -37,6 +40,8 @@ pub struct Console {
     bars: Option<Bars>,
     gather: Gather,
     tally: Tally,
+    /// Targets that prepare, and whether it has been told that they compile.
+    preparing: HashMap<TargetId, bool>,
     /// In the order in which they were seen, which is that of the stages.
     targets: Vec<TargetId>,
     left_out: Vec<(TargetId, String)>,
@@ -57,6 +62,7 @@ impl Console {
             bars: None,
             gather: Gather::default(),
             tally: Tally::default(),
+            preparing: HashMap::new(),
             targets: Vec::new(),
             left_out: Vec::new(),
             troubles: Vec::new(),
@@ -117,12 +123,21 @@ impl Console {
                     }
                 }
             }
-            FarmEvent::Preparing { target } if plain && self.verbose => {
-                vec![format!("preparing {}", escape(&target.0))]
+            FarmEvent::Preparing { target } if plain => {
+                self.preparing.insert(target.clone(), false);
+                let line = format!("preparing {}", escape(&target.0));
+                if self.verbose { vec![line] } else { Vec::new() }
             }
-            // A build that took its time is worth a line; one that was found done is not.
-            FarmEvent::Prepared { target, took, error: None } if plain && (self.verbose || took.as_secs() > 0) => {
-                vec![format!("prepared {} in {}", escape(&target.0), text::time(*took))]
+            // Once: it takes a while, and nothing else may happen in it.
+            FarmEvent::Building { target, total, .. } if self.preparing.get(target) == Some(&false) => {
+                self.preparing.insert(target.clone(), true);
+                vec![format!("building the runner of {}: {}", escape(&target.0), text::count(*total, "file"))]
+            }
+            // What took its time is worth a line; what was found done is not.
+            FarmEvent::Prepared { target, took, error: None } if plain => {
+                let compiled = self.preparing.remove(target).unwrap_or(false);
+                let line = format!("prepared {} in {}", escape(&target.0), text::time(*took));
+                if compiled || self.verbose || took.as_secs() > 0 { vec![line] } else { Vec::new() }
             }
             FarmEvent::Prepared { target, error: Some(error), .. } => {
                 let head = format!("{} could not be prepared:", escape(&target.0));
@@ -156,12 +171,22 @@ impl Console {
         let (place, name) = (describe::place(&finished.id), escape(&finished.id.name));
         let mut line = format!("{word}  {place}  {name}  {}", self.style.dim(&text::time(finished.took)));
         if verdict == Verdict::Pass {
-            if !finished.judgement.reason.is_empty() {
-                line.push_str(&format!("  ({})", escape(&finished.judgement.reason)));
+            let remark = &finished.judgement.reason;
+            if remark.chars().count() > REMARK {
+                let remarks = remark.split("; ").map(|remark| self.style.dim(&format!("    {}", text::short(remark))));
+                return std::iter::once(line).chain(remarks).collect();
+            }
+            if !remark.is_empty() {
+                line.push_str(&format!("  ({})", escape(remark)));
             }
             return vec![line];
         }
         self.troubles.push((finished.id.clone(), finished.judgement.clone()));
+        // Ctrl-C ends thousands of them alike.
+        if finished.judgement.reason == "interrupted" {
+            line.push_str("  (interrupted)");
+            return vec![line];
+        }
         let trouble = describe::trouble(finished, &self.gather);
         std::iter::once(line).chain(trouble.into_iter().map(|line| format!("    {line}"))).collect()
     }

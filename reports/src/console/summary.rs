@@ -12,12 +12,17 @@ use std::collections::BTreeMap;
 /// How many rows the table may have; a table of thousands helps no one.
 const ROWS: usize = 200;
 
-/// The table of model by target. Jobs of the same model, dataset and target share a row, which shows the heaviest.
+/// How many lines tell what did not pass; each was told when it happened, and the report has them all.
+const REASONS: usize = 100;
+
+/// The table of model by target. Jobs of the same model, dataset and target share a row, which shows the heaviest; those
+/// for which the target has no room have a row of their own, and do not hide the others.
 pub(crate) fn table(gather: &Gather, order: &[TargetId], style: Style) -> Vec<String> {
     let place = |target: &TargetId| order.iter().position(|known| known == target).unwrap_or(order.len());
     let mut groups: BTreeMap<_, Vec<&JobNote>> = BTreeMap::new();
     for note in gather.jobs.values() {
-        groups.entry((&note.model, &note.dataset, place(&note.target), &note.target)).or_default().push(note);
+        let key = (&note.model, &note.dataset, place(&note.target), &note.target, note.no_room);
+        groups.entry(key).or_default().push(note);
     }
     let mut rows: Vec<(&JobNote, usize)> = groups
         .into_values()
@@ -59,8 +64,7 @@ fn grouped(rows: &[(&JobNote, usize)], style: Style) -> Vec<String> {
     for (note, count) in rows {
         let target = escape(&note.target.0).into_owned();
         let target = if *count > 1 { format!("{target} ({})", text::count(*count, "job")) } else { target };
-        let verdict = note.verdict.map_or("not finished", |verdict| verdict.word()).to_owned();
-        let mut cells = vec![target, verdict];
+        let mut cells = vec![target, note.word().to_owned()];
         if let Some(figures) = &note.figures {
             cells.push(figures.quality.short());
             cells.push(text::ticks(&figures.clock, figures.median));
@@ -73,6 +77,8 @@ fn grouped(rows: &[(&JobNote, usize)], style: Style) -> Vec<String> {
         table.row(cells);
     }
     let (head, cells) = table.lines(|row, column, cell| match (column, rows[row].0.verdict) {
+        // Whether that was wanted is the scenario's to say.
+        (1, Some(_)) if rows[row].0.no_room => style.verdict(Verdict::Blocked, cell),
         (1, Some(verdict)) => style.verdict(verdict, cell),
         _ => cell.to_owned(),
     });
@@ -123,8 +129,13 @@ pub(crate) fn reasons(scenarios: &[(ScenarioId, Judgement)], style: Style) -> Ve
         // The first line of a compiler's message is enough here; the whole was told when it happened.
         let first = judgement.reason.lines().next().unwrap_or_default();
         let word = style.verdict(judgement.verdict, judgement.verdict.word());
-        lines.push(format!("  {word}: {}", escape(first)));
+        lines.push(format!("  {word}: {}", text::short(first)));
         lines.extend(ids.iter().map(|id| format!("    {}  {}", describe::place(id), escape(&id.name))));
+    }
+    if lines.len() > REASONS {
+        let more = lines.len() - REASONS;
+        lines.truncate(REASONS);
+        lines.push(format!("  … and {}: see above", text::count(more, "more line")));
     }
     lines
 }

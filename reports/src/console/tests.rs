@@ -4,6 +4,7 @@
 
 use super::*;
 use crate::script::{self, Found, Script, scenario};
+use farm::Fault;
 use indicatif::TermLike;
 use std::{
     io,
@@ -80,6 +81,7 @@ fn told(events: &[Stamped], colour: bool, verbosity: u8) -> String {
 fn plain_lines_tell_the_run_and_how_it_ended() {
     insta::assert_snapshot!(told(&script::every_verdict(), false, 0), @r#"
         tinyfarm 0.1.0, run 20261122T134600Z-5eed: 7 scenarios
+        building the runner of qemu:mps2-an386: 2 files
         prepared qemu:mps2-an386 in 11.2 s
         board:nucleo could not be prepared:
           runner.cc:7: error: 'x' was not declared
@@ -91,10 +93,7 @@ fn plain_lines_tell_the_run_and_how_it_ended() {
         fail          features/hello_world.feature:15  It is better than it is  1.25 s
             Then the mean absolute error is at most 0.03
               at features/hello_world.feature:18
-              mean absolute error is 0.0336 on qemu:mps2-an386, wanted <= 0.03
-              fail on qemu:mps2-an386
-                expected  mean absolute error <= 0.03
-                found     0.0336
+              qemu:mps2-an386: expected mean absolute error <= 0.03, found 0.0336: 0.0036 too much
         job 4, evil\u{7} over sine on qemu:mps2-an386: fail: crashed: core locked up \u{1b}[32mpass\u{1b}[0m
         fail          features/hello_world.feature:25  It crashes \u{1b}[2J\u{202e}ssap ]]> <b>&"日本 🦀\u{0}  1.25 s
             When it runs on the emulator "qemu:mps2-an386"
@@ -130,10 +129,8 @@ fn plain_lines_tell_the_run_and_how_it_ended() {
         inconclusive  features/hello_world.feature:55  It needs more samples  1.25 s
             Then the top-1 accuracy is at least 99 %
               at features/hello_world.feature:56
-              30 samples cannot show an accuracy of 99 %: even all right gives a lower bound of 88.6 %
-              inconclusive on qemu:mps2-an386
-                expected  top-1 accuracy >= 99 %
-                found     100.0 % (30 of 30)
+              qemu:mps2-an386: 30 samples are too few to show top-1 accuracy >= 99 %: even a perfect score shows no more than 88.6 %
+              inconclusive on qemu:mps2-an386: expected top-1 accuracy >= 99 %, found 100.0 % (30 of 30)
 
         evil\u{7} over sine (1,001 samples)
           target              verdict          accuracy   median      p99  clock                        arena      flash       RAM
@@ -162,7 +159,7 @@ fn plain_lines_tell_the_run_and_how_it_ended() {
           container (2 jobs)  blocked                 -        -        -  -                                -          -         -
 
         did not pass
-          fail: mean absolute error is 0.0336 on qemu:mps2-an386, wanted <= 0.03
+          fail: qemu:mps2-an386: expected mean absolute error <= 0.03, found 0.0336: 0.0036 too much
             features/hello_world.feature:15  It is better than it is
           fail: crashed: core locked up \u{1b}[32mpass\u{1b}[0m
             features/hello_world.feature:25  It crashes \u{1b}[2J\u{202e}ssap ]]> <b>&"日本 🦀\u{0}
@@ -171,7 +168,7 @@ fn plain_lines_tell_the_run_and_how_it_ended() {
           blocked: the Docker engine does not answer; start dockerd
             features/hello_world.feature:45  It cannot be tried
             features/hello_world.feature:50  It cannot be tried
-          inconclusive: 30 samples cannot show an accuracy of 99 %: even all right gives a lower bound of 88.6 %
+          inconclusive: qemu:mps2-an386: 30 samples are too few to show top-1 accuracy >= 99 %: even a perfect score shows no more than 88.6 %
             features/hello_world.feature:55  It needs more samples
 
         targets left out
@@ -188,13 +185,14 @@ fn plain_lines_tell_the_run_and_how_it_ended() {
 #[test]
 fn verbose_lines_tell_attempts_criteria_and_preparation_as_well() {
     let text = told(&script::every_verdict(), false, 1);
-    let start = text.lines().take(24).collect::<Vec<_>>().join("\n");
+    let start = text.lines().take(25).collect::<Vec<_>>().join("\n");
     insta::assert_snapshot!(start, @r#"
         tinyfarm 0.1.0, run 20261122T134600Z-5eed: 7 scenarios
         target container (x86-64): Docker 20.10.24, host time (informational)
         target qemu:mps2-an386 (Cortex-M4F): QEMU 7.2.22, instructions (QEMU)
         target board:nucleo (Cortex-M4F): probe-rs 0.29, time (board cycles)
         preparing qemu:mps2-an386
+        building the runner of qemu:mps2-an386: 2 files
         prepared qemu:mps2-an386 in 11.2 s
         preparing board:nucleo
         board:nucleo could not be prepared:
@@ -214,6 +212,66 @@ fn verbose_lines_tell_attempts_criteria_and_preparation_as_well() {
         job 3, hello_world over sine on board:nucleo: attempt 1
         job 3, hello_world over sine on board:nucleo: pass
           1,001 samples; mean absolute error 0.03361; time (board cycles) median 106 µs, p99 108 µs; arena 1,472 B of 64.0 KiB; flash 176.3 KiB with the model, RAM 72.1 KiB with the arena
+        "#);
+}
+
+#[test]
+fn what_does_not_fit_is_no_alarm_and_hides_no_job_that_does() {
+    let mut script = Script::new(1);
+    let id = scenario(3, "Small");
+    script.begin(&id, &[]);
+    script.job(&id, 1, ["hello_world", "sine", "qemu:microbit"], Found::Sine(0.03), 0);
+    let fault = Fault::DoesNotFit { what: "model".into(), needed: 2_000, available: 1_000 };
+    script.faulty(&id, 2, ["hello_world", "sine", "qemu:microbit"], fault);
+    let fault = Fault::ArenaTooSmall { available: 64, missing: 8, detail: "Requested: 8".to_owned() };
+    script.faulty(&id, 3, ["hello_world", "sine", "qemu:lm3s6965evb"], fault);
+    script.end(&id, Verdict::Pass, "left out: qemu:lm3s6965evb: arena too small: 64 bytes; this farm knows no board");
+    script.finish(false);
+    insta::assert_snapshot!(told(&script.events, false, 0), @r#"
+        tinyfarm 0.1.0, run 20261122T134600Z-5eed: 1 scenario
+        job 1, hello_world over sine on qemu:microbit: pass
+        job 2, hello_world over sine on qemu:microbit: does not fit: the model needs 2000 bytes, the target has 1000
+        job 3, hello_world over sine on qemu:lm3s6965evb: does not fit: arena too small: of 64 bytes 8 more are needed (Requested: 8)
+        pass          features/hello_world.feature:3  Small  1.25 s
+            left out: qemu:lm3s6965evb: arena too small: 64 bytes
+            this farm knows no board
+
+        hello_world over sine (1,001 samples)
+          target            verdict          accuracy  median    p99  clock                  arena      flash       RAM
+          qemu:lm3s6965evb  does not fit            -       -      -  -                          -          -         -
+          qemu:microbit     pass          MAE 0.03000   6,812  6,901  instructions (QEMU)  1,472 B  176.3 KiB  72.1 KiB
+          qemu:microbit     does not fit            -       -      -  -                          -          -         -
+
+        report
+          report/junit.xml
+          report/report.json
+
+        1 scenario: 1 pass, in 12.3 s
+        "#);
+}
+
+#[test]
+fn each_cause_of_a_fail_is_told_once() {
+    let mut script = Script::new(1);
+    let id = scenario(3, "Everywhere");
+    script.begin(&id, &[]);
+    let missed = "expected instructions p99 <= 10, found 6,901: 6,891 too many";
+    for (job, target) in [(1, "qemu:microbit"), (2, "qemu:mps2-an386")] {
+        script.job(&id, job, ["hello_world", "sine", target], Found::Sine(0.03), 0);
+        script.judge(&id, job, target, ["instructions p99 <= 10", "6,901"], (Verdict::Fail, missed));
+    }
+    script.faulty(&id, 3, ["hello_world", "sine", "container"], Fault::Crash { detail: "SIGSEGV".to_owned() });
+    let told_of = format!("qemu:microbit: {missed}; container: crashed: SIGSEGV; and 1 more");
+    script.step(&id, "When ", "it runs on every stage", Some((Verdict::Fail, &told_of)));
+    script.end(&id, Verdict::Fail, &told_of);
+    let text = told(&script.events, false, 0);
+    let start = text.find("fail   ").unwrap();
+    insta::assert_snapshot!(&text[start..text.find("\n\n").unwrap()], @r#"
+        fail          features/hello_world.feature:3  Everywhere  1.25 s
+            When it runs on every stage
+              at features/hello_world.feature:4
+              qemu:microbit: expected instructions p99 <= 10, found 6,901: 6,891 too many; container: crashed: SIGSEGV; and 1 more
+              fail on qemu:mps2-an386: expected instructions p99 <= 10, found 6,901: 6,891 too many
         "#);
 }
 
@@ -276,13 +334,16 @@ fn bars_show_running_jobs_and_leave_only_the_lines_behind() {
     let mut script = Script::new(2);
     let id = scenario(3, "Live");
     script.begin(&id, &[]);
+    script.tell(FarmEvent::Preparing { target: "qemu:microbit".into() });
+    script.tell(FarmEvent::Building { target: "qemu:microbit".into(), done: 7, total: 120 });
     script.start(1, ["hello\u{1b}[2J", "sine", "qemu:mps2-an386"], 1_000);
     for event in &script.events {
         console.on(event).unwrap();
     }
     let drawn = bars.text();
+    assert!(drawn.contains("7/120 files  0s  preparing qemu:microbit"), "{drawn}");
     assert!(drawn.contains("0/2 scenarios"), "{drawn}");
-    assert!(drawn.contains(r"samples  job 1  hello\u{1b}[2J on qemu:mps2-an386"), "{drawn}");
+    assert!(drawn.contains(r"samples  0s  job 1  hello\u{1b}[2J on qemu:mps2-an386"), "{drawn}");
     let mut script = Script::new(2);
     script.events.clear();
     script.job(&id, 1, ["hello_world", "sine", "qemu:mps2-an386"], Found::Sine(0.03), 0);
@@ -292,7 +353,7 @@ fn bars_show_running_jobs_and_leave_only_the_lines_behind() {
         console.on(event).unwrap();
     }
     console.finish().unwrap();
-    assert!(bars.text().contains("1/2 scenarios  1 fail"), "{}", bars.text());
+    assert!(bars.text().contains("1/2 scenarios  0s  1 fail"), "{}", bars.text());
     let text = paper.text();
     // A job's end is the bar's to tell; scenarios and the summary stay.
     assert!(!text.contains("job 1, hello_world"), "{text}");

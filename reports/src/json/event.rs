@@ -64,6 +64,15 @@ pub enum Event {
         /// Which.
         target: String,
     },
+    /// A target that prepares compiles its runner.
+    Building {
+        /// Which.
+        target: String,
+        /// Files compiled, or found compiled.
+        done: usize,
+        /// Files there are.
+        total: usize,
+    },
     /// It has, or failed to.
     Prepared {
         /// Which.
@@ -179,6 +188,9 @@ impl Event {
             },
             FarmEvent::TargetSeen { info, availability } => Self::TargetSeen { target: Target::of(info, availability) },
             FarmEvent::Preparing { target } => Self::Preparing { target: target.0.clone() },
+            FarmEvent::Building { target, done, total } => {
+                Self::Building { target: target.0.clone(), done: *done, total: *total }
+            }
             FarmEvent::Prepared { target, took, error } => {
                 Self::Prepared { target: target.0.clone(), took_s: seconds(*took), error: error.clone() }
             }

@@ -346,7 +346,7 @@ fn the_documents_look_like_this() {
                   "criterion": "mean absolute error <= 0.03",
                   "job": 2,
                   "measured": "0.0336",
-                  "reason": "mean absolute error is 0.0336 on qemu:mps2-an386, wanted <= 0.03",
+                  "reason": "expected mean absolute error <= 0.03, found 0.0336: 0.0036 too much",
                   "target": "qemu:mps2-an386",
                   "value": 0.033612,
                   "verdict": "fail"
@@ -359,7 +359,7 @@ fn the_documents_look_like_this() {
               "line": 15,
               "name": "It is better than it is",
               "path": "features/hello_world.feature",
-              "reason": "mean absolute error is 0.0336 on qemu:mps2-an386, wanted <= 0.03",
+              "reason": "qemu:mps2-an386: expected mean absolute error <= 0.03, found 0.0336: 0.0036 too much",
               "steps": [
                 {
                   "keyword": "Given",
@@ -380,7 +380,7 @@ fn the_documents_look_like_this() {
                 {
                   "keyword": "Then",
                   "line": 18,
-                  "reason": "mean absolute error is 0.0336 on qemu:mps2-an386, wanted <= 0.03",
+                  "reason": "qemu:mps2-an386: expected mean absolute error <= 0.03, found 0.0336: 0.0036 too much",
                   "text": "the mean absolute error is at most 0.03",
                   "took_s": 0.25,
                   "verdict": "fail"
@@ -404,7 +404,7 @@ fn the_documents_look_like_this() {
                   "criterion": "top-1 accuracy >= 99 %",
                   "job": 6,
                   "measured": "100.0 % (30 of 30)",
-                  "reason": "30 samples cannot show an accuracy of 99 %: even all right gives a lower bound of 88.6 %",
+                  "reason": "30 samples are too few to show top-1 accuracy >= 99 %: even a perfect score shows no more than 88.6 %",
                   "target": "qemu:mps2-an386",
                   "value": 0.033612,
                   "verdict": "inconclusive"
@@ -418,12 +418,12 @@ fn the_documents_look_like_this() {
               "line": 55,
               "name": "It needs more samples",
               "path": "features/hello_world.feature",
-              "reason": "30 samples cannot show an accuracy of 99 %: even all right gives a lower bound of 88.6 %",
+              "reason": "qemu:mps2-an386: 30 samples are too few to show top-1 accuracy >= 99 %: even a perfect score shows no more than 88.6 %",
               "steps": [
                 {
                   "keyword": "Then",
                   "line": 56,
-                  "reason": "30 samples cannot show an accuracy of 99 %: even all right gives a lower bound of 88.6 %",
+                  "reason": "qemu:mps2-an386: 30 samples are too few to show top-1 accuracy >= 99 %: even a perfect score shows no more than 88.6 %",
                   "text": "the top-1 accuracy is at least 99 %",
                   "took_s": 0.25,
                   "verdict": "inconclusive"

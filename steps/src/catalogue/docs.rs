@@ -51,11 +51,12 @@ The first column is `metric`. Each other column says in its heading which target
 | `bound` | every target of the step |
 | `container`, `emulator`, `board` | the targets of that stage; the `container` column also holds for the `host` where it stands in |
 | `host` | the host alone |
-| a target's name, like `qemu:mps2-an386` | that target, in place of its stage's column |
+| a target's name, like `qemu:mps2-an386` | that target; a bound in its cell stands in place of its stage's, and it is never left out |
 
-An empty cell asks for nothing. A bound is written `<= 0.05`, `< 0.05`, `>= 90 %`, `> 90 %`, `= 0`, `between 1 and 2`,
+An empty cell asks for nothing of its own. A bound is written `<= 0.05`, `< 0.05`, `>= 90 %`, `> 90 %`, `= 0`, `between 1 and 2`,
 `>= 80 % for class "yes"`; to compare with another target `= container`, `= qemu:mps2-an386`, `within 1e-6 of container`,
-`>= 95 % against container`. The target that is compared with runs first, if the scenario has not run it yet.
+`>= 95 % against container`. The target that is compared with runs first, if the scenario has not run it yet;
+a bound for several targets is not asked of that one.
 
 On `every stage`, a stage is judged before the next one starts. One that does not pass keeps the later ones from being touched.
 "#;

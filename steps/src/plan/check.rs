@@ -1,11 +1,14 @@
 //! One scenario's steps, walked through as the run will walk them, without running anything.
 
-use super::{PlanError, PlanOptions, PlannedRun};
+use super::{
+    PlanError, PlanOptions, PlannedRun,
+    latest::{Latest, Ran},
+};
 use crate::{
     acceptance::Acceptance,
     action::{Action, DatasetRef, Run},
     catalogue,
-    lineup::{self, NoLineup, Scope},
+    lineup::{self, Group, NoLineup, Scope},
     phrase::{Cell, PhraseError},
     source::SourceFile,
     tags::Settings,
@@ -39,24 +42,6 @@ enum Named<T> {
     NotYet,
     Bad,
     Good(T),
-}
-
-/// The latest run, as far as it is known beforehand.
-struct Ran {
-    targets: Vec<TargetInfo>,
-    model: Arc<Model>,
-    dataset: Arc<Dataset>,
-    /// Only tried, by this step, and no step has said yet which fail is wanted.
-    tried: Option<usize>,
-}
-
-enum Latest {
-    Nothing,
-    /// It ran, but it is not known what: something was wrong with it.
-    Unknown,
-    Known(Ran),
-    /// Only tried, and the fail that was wanted has been told.
-    Asserted,
 }
 
 struct Walk<'a> {
@@ -142,6 +127,11 @@ impl Walk<'_> {
             }
             Action::Judge(criteria) => {
                 if let Some(ran) = self.evidence(step) {
+                    if criteria.iter().any(|criterion| ran.leaves_nothing_of(criterion)) {
+                        let reason = "it compares targets that were not asked for with one that was";
+                        self.checked.left_out.get_or_insert_with(|| reason.to_owned());
+                        return None;
+                    }
                     let wrong = criteria.iter().find_map(|criterion| self.unsound_anywhere(criterion, &ran));
                     wrong.into_iter().for_each(|error| self.wrong(step, error));
                 }
@@ -179,7 +169,8 @@ impl Walk<'_> {
             let help = "before this step, say `Given the model \"…\" and the dataset \"…\"`";
             self.wrong(step, PhraseError::new(format!("there is {missing} to run yet")).help(help));
         }
-        let groups = match lineup::lineup(&run.place, self.context.targets, &self.context.scope, self.settings.stage) {
+        let (known, tag) = (self.context.targets, self.settings.stage);
+        let groups = match lineup::lineup(&run.place, known, &self.context.scope, tag) {
             Ok(groups) => groups,
             Err(NoLineup::LeftOut(reason)) => {
                 self.checked.left_out.get_or_insert(reason);
@@ -190,21 +181,41 @@ impl Walk<'_> {
                 return None;
             }
         };
-        let targets: Vec<TargetInfo> = groups.iter().flat_map(|group| group.targets.clone()).collect();
-        if let Some(table) = &run.accepted_by
-            && let Err(error) = self.columns(table, run)
-        {
-            self.wrong(step, error);
-            return None;
+        let unrestricted = lineup::lineup(&run.place, known, &Scope::default(), tag).unwrap_or_default();
+        if let Some(table) = &run.accepted_by {
+            if let Err(error) = self.columns(table, run) {
+                self.wrong(step, error);
+                return None;
+            }
+            if !groups.iter().any(|group| table.is_for(group)) {
+                if unrestricted.iter().any(|group| table.is_for(group)) {
+                    let reason = "no bound of its table is for what was asked for";
+                    self.checked.left_out.get_or_insert_with(|| reason.to_owned());
+                } else {
+                    let help = "give one, or take the tag away that restricts the stages";
+                    self.wrong(
+                        step,
+                        PhraseError::new("no bound of this table is for what this step runs on").help(help),
+                    );
+                }
+                return None;
+            }
         }
         let (model, dataset) = self.subject(steps)?;
-        let ran = Ran { targets, model, dataset, tried: run.tried.then_some(index) };
+        let targets_of = |groups: &[Group]| groups.iter().flat_map(|group| group.targets.clone()).collect();
+        let (targets, unrestricted) = (targets_of(&groups), targets_of(&unrestricted));
+        let ran = Ran { targets, unrestricted, model, dataset, tried: run.tried.then_some(index) };
         if let Some(table) = &run.accepted_by {
             let mut errors: Vec<(Cell, PhraseError)> = Vec::new();
             for info in &ran.targets {
                 for (criterion, cell) in table.criteria(info) {
                     let known = errors.iter().any(|(other, _)| *other == cell);
-                    if !known && let Err(error) = self.unsound(criterion, info, &ran) {
+                    let for_others = || ran.unrestricted.iter().any(|other| table.judges(cell, other));
+                    let left_out = criterion.compares_with_itself(info) && for_others();
+                    if !known
+                        && !left_out
+                        && let Err(error) = self.unsound(criterion, info, &ran)
+                    {
                         errors.push((cell, error.at(cell)));
                     }
                 }
@@ -303,12 +314,7 @@ impl Walk<'_> {
                 None
             }
             Latest::Unknown => None,
-            Latest::Known(ran) => Some(Ran {
-                targets: ran.targets.clone(),
-                model: Arc::clone(&ran.model),
-                dataset: Arc::clone(&ran.dataset),
-                tried: None,
-            }),
+            Latest::Known(ran) => Some(ran.clone()),
         }
     }
 

@@ -5,6 +5,7 @@
 mod check;
 mod error;
 mod feature;
+mod latest;
 #[cfg(test)]
 mod tests;
 

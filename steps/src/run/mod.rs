@@ -10,6 +10,8 @@ mod seat;
 mod stages;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_of_tables;
 mod tried;
 mod words;
 

@@ -46,6 +46,12 @@ impl Seat {
         if judgements.is_empty() && self.latest.is_empty() {
             judgements.push(Judgement::new(Verdict::Blocked, "nothing ran"));
         }
+        if let Some(table) = &run.accepted_by
+            && judgements.iter().all(|judgement| judgement.verdict == Verdict::Pass)
+            && !self.latest.iter().any(|ran| self.info(ran).is_some_and(|info| table.judged_on(info).next().is_some()))
+        {
+            judgements.push(Judgement::new(Verdict::Inconclusive, "no bound of the table is for what ran"));
+        }
         words::together(&judgements, &remarks)
     }
 
@@ -67,8 +73,11 @@ impl Seat {
             }
             return judgements;
         }
-        let ready =
-            if group.stage == Stage::Container { self.container().await } else { self.there(&group.targets).await };
+        let ready = if group.stage == Stage::Container {
+            self.container().await
+        } else {
+            self.there(run, &group.targets).await
+        };
         remarks.extend(ready.remarks);
         let wanted = Wanted { model: &planned.model, dataset: &planned.dataset, targets: &ready.targets };
         let ran = self.job(wanted).await;
@@ -83,7 +92,11 @@ impl Seat {
             let report = &ran.result.report;
             let judgement = words::of_target(&ran.target, &report.judgement);
             match report.judgement.verdict {
-                Verdict::Fail if run.place.fitting() && does_not_fit(report.fault.as_ref()) => {
+                Verdict::Fail
+                    if run.place.fitting()
+                        && report.fault.as_ref().is_some_and(Fault::is_lack_of_room)
+                        && !run.names(&ran.target) =>
+                {
                     too_large.push(judgement.reason)
                 }
                 Verdict::Fail if run.tried => kept.push(ran),
@@ -112,12 +125,16 @@ impl Seat {
     async fn accept(&mut self, table: &Acceptance, ran: &[Ran]) -> Vec<Judgement> {
         let mut judgements = Vec::new();
         for ran in ran {
-            let Some(info) = self.shared.targets.iter().find(|info| info.id == ran.target).cloned() else { continue };
-            for (criterion, _) in table.criteria(&info) {
+            let Some(info) = self.info(ran).cloned() else { continue };
+            for criterion in table.judged_on(&info) {
                 judgements.extend(self.judge(criterion, ran).await);
             }
         }
         judgements
+    }
+
+    fn info(&self, ran: &Ran) -> Option<&TargetInfo> {
+        self.shared.targets.iter().find(|info| info.id == ran.target)
     }
 
     /// The container; the host where the run lets it stand in and the container is not there.
@@ -154,8 +171,9 @@ impl Seat {
         }
     }
 
-    /// Which of `targets` are there. If some are, the others are remarked on; if none is, all are kept, to be blocked.
-    async fn there(&self, targets: &[TargetInfo]) -> Ready {
+    /// Which of `targets` are there. If some are, the others are remarked on; if none is, all are kept, to be blocked. So
+    /// is one that the table names.
+    async fn there(&self, run: &Run, targets: &[TargetInfo]) -> Ready {
         let asked = targets.iter().map(|info| async { (info.clone(), self.absence(&info.id).await) });
         let asked = futures::future::join_all(asked).await;
         let mut absent: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -163,6 +181,7 @@ impl Seat {
         for (info, reason) in asked {
             match reason {
                 None => ready.push(info),
+                Some(_) if run.names(&info.id) => ready.push(info),
                 Some(reason) => absent.entry(reason).or_default().push(info.id.0),
             }
         }
@@ -177,9 +196,4 @@ impl Seat {
             blocked: None,
         }
     }
-}
-
-/// Whether a fault says that the target is too small for the model.
-pub(super) fn does_not_fit(fault: Option<&Fault>) -> bool {
-    matches!(fault, Some(Fault::DoesNotFit { .. } | Fault::ArenaTooSmall { .. }))
 }

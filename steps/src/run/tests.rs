@@ -4,10 +4,10 @@
 use crate::testing::{Script, story, yard};
 use farm::{FarmEvent, Fault, Stage, Verdict};
 
-const SUBJECT: &str = "Given the model \"line.tflite\" and the dataset \"line.csv\"\n";
+pub(super) const SUBJECT: &str = "Given the model \"line.tflite\" and the dataset \"line.csv\"\n";
 const PAIR: &str = "Given the model \"pair.tflite\" and the dataset \"label.csv\"\n";
 
-fn too_large() -> Script {
+pub(super) fn too_large() -> Script {
     Script::Fault(Fault::DoesNotFit { what: "model".into(), needed: 2000, available: 1000 })
 }
 

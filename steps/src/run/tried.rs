@@ -3,9 +3,8 @@
 use super::{
     judge::nothing_is_no_pass,
     seat::{Ran, Seat},
-    stages,
 };
-use farm::{Judgement, Verdict};
+use farm::{Fault, Judgement, Verdict};
 
 impl Seat {
     /// Every job of the latest run must have failed for a reason that contains `wanted`.
@@ -18,7 +17,7 @@ impl Seat {
 
     /// Every job of the latest run must have failed because the target is too small.
     pub(super) fn does_not_fit(&mut self) -> Judgement {
-        self.each_failed("does not fit", |ran| stages::does_not_fit(ran.result.report.fault.as_ref()))
+        self.each_failed("does not fit", |ran| ran.result.report.fault.as_ref().is_some_and(Fault::is_lack_of_room))
     }
 
     fn each_failed(&mut self, criterion: &str, as_wanted: impl Fn(&Ran) -> bool) -> Judgement {

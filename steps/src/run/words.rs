@@ -29,6 +29,8 @@ pub(super) fn of_target(target: &farm::TargetId, judgement: &Judgement) -> Judge
     let reason = match judgement.reason.as_str() {
         "" => String::new(),
         "interrupted" => "interrupted".to_owned(),
+        // It says so itself: `qemu:mps2-an386 is not there`.
+        reason if reason.starts_with(&format!("{target} ")) => reason.to_owned(),
         reason => format!("{target}: {reason}"),
     };
     Judgement::new(judgement.verdict, reason)

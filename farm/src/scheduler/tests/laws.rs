@@ -52,6 +52,7 @@ fn script() -> impl Strategy<Value = Script> {
         6 => seconds(200).prop_map(Infer::After),
         2 => standing.prop_map(Infer::Never),
         1 => error().prop_map(Infer::Error),
+        1 => error().prop_map(Infer::Late),
         1 => Just(Infer::Panic),
         1 => Just(Infer::Short),
         1 => Just(Infer::WrongSize),
@@ -90,7 +91,7 @@ fn expected(script: &Script) -> Verdict {
         Open::After(_) => (),
     }
     match &script.infer {
-        Infer::Error(error) => of(error),
+        Infer::Error(error) | Infer::Late(error) => of(error),
         Infer::Panic | Infer::Short | Infer::WrongSize => Verdict::Infra,
         Infer::Never(standing) if standing.garbage > 0 || standing.partial.is_some() => Verdict::Infra,
         Infer::Never(_) => Verdict::Fail,

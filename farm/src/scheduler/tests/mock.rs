@@ -28,6 +28,7 @@ pub(super) enum Open {
 pub(super) enum Infer {
     After(Duration),
     Never(Standing),
+    Late(TargetError),
     Error(TargetError),
     Panic,
     Short,
@@ -237,7 +238,7 @@ impl Session for MockSession {
             inputs.iter().map(|_| Inference { output: vec![0; self.output], ticks: 7 }).collect();
         match &self.script.infer {
             Infer::After(time) => tokio::time::sleep(*time).await,
-            Infer::Never(_) => std::future::pending().await,
+            Infer::Never(_) | Infer::Late(_) => std::future::pending().await,
             Infer::Error(error) => return Err(error.clone()),
             Infer::Panic => panic!("infer"),
             Infer::Short => drop(inferences.pop()),
@@ -250,6 +251,13 @@ impl Session for MockSession {
     fn log(&self) -> String {
         assert!(!self.script.log_panics, "log");
         "a log".to_owned()
+    }
+
+    async fn why_late(&mut self) -> Option<TargetError> {
+        match &self.script.infer {
+            Infer::Late(error) => Some(error.clone()),
+            _ => None,
+        }
     }
 
     fn standing(&self) -> Standing {

@@ -1,6 +1,7 @@
 //! What is wrong with features, as people see it.
 
 mod files;
+mod silences;
 mod steps;
 
 use crate::testing::yard;
