@@ -69,20 +69,20 @@ fn each_verdict_has_its_element() {
         .map(|(name, kind)| format!("{kind}: {name}"))
         .collect();
     insta::assert_snapshot!(kinds.join("\n"), @r#"
-        system-out: It predicts a sine everywhere (line 5)
-        failure: It is better than it is (line 15)
-        failure: It crashes \u{1b}[2J\u{202e}ssap ]]&gt; &lt;b&gt;&amp;&quot;日本 🦀\u{0} (line 25)
-        error: The bench breaks (line 35)
-        skipped: It cannot be tried (line 45)
-        skipped: It cannot be tried (line 50)
-        error: It needs more samples (line 55)
+        system-out: It predicts a sine everywhere
+        failure: It is better than it is
+        failure: It crashes \u{1b}[2J\u{202e}ssap ]]&gt; &lt;b&gt;&amp;&quot;日本 🦀\u{0}
+        error: The bench breaks
+        skipped: It cannot be tried
+        skipped: It cannot be tried
+        error: It needs more samples
         "#);
     let readable = xml.replace("><", ">\n<").replace("]]>\n<![CDATA[", "]]><![CDATA[");
     insta::assert_snapshot!(readable, @r#"
         <?xml version="1.0" encoding="utf-8"?>
         <testsuites>
         <testsuite id="0" name="hello_world predicts a sine" package="testsuite/hello_world predicts a sine" tests="7" errors="2" failures="2" hostname="localhost" timestamp="2026-11-22T13:46:03Z" time="8.75">
-        <testcase name="It predicts a sine everywhere (line 5)" time="1.25" classname="features/hello_world" file="features/hello_world.feature">
+        <testcase name="It predicts a sine everywhere" time="1.25" classname="features/hello_world" file="features/hello_world.feature">
         <system-out>
         <![CDATA[@smoke
         after 1 infra retry
@@ -101,7 +101,7 @@ fn each_verdict_has_its_element() {
           1,001 samples; mean absolute error 0.03361; time (board cycles) median 106 µs, p99 108 µs; arena 1,472 B of 64.0 KiB; flash 176.3 KiB with the model, RAM 72.1 KiB with the arena]]>
         </system-out>
         </testcase>
-        <testcase name="It is better than it is (line 15)" time="1.25" classname="features/hello_world" file="features/hello_world.feature">
+        <testcase name="It is better than it is" time="1.25" classname="features/hello_world" file="features/hello_world.feature">
         <failure type="fail" message="qemu:mps2-an386: expected mean absolute error &lt;= 0.03, found 0.0336: 0.0036 too much">
         <![CDATA[Then the mean absolute error is at most 0.03
           at features/hello_world.feature:18
@@ -119,7 +119,7 @@ fn each_verdict_has_its_element() {
           1,001 samples; mean absolute error 0.03361; instructions (QEMU) median 6,812, p99 6,901; arena 1,472 B of 64.0 KiB; flash 176.3 KiB with the model, RAM 72.1 KiB with the arena]]>
         </system-out>
         </testcase>
-        <testcase name="It crashes \u{1b}[2J\u{202e}ssap ]]&gt; &lt;b&gt;&amp;&quot;日本 🦀\u{0} (line 25)" time="1.25" classname="features/hello_world" file="features/hello_world.feature">
+        <testcase name="It crashes \u{1b}[2J\u{202e}ssap ]]&gt; &lt;b&gt;&amp;&quot;日本 🦀\u{0}" time="1.25" classname="features/hello_world" file="features/hello_world.feature">
         <failure type="fail" message="crashed: core locked up \u{1b}[32mpass\u{1b}[0m">
         <![CDATA[When it runs on the emulator "qemu:mps2-an386"
           at features/hello_world.feature:26
@@ -135,7 +135,7 @@ fn each_verdict_has_its_element() {
         job 4, evil\u{7} over sine on qemu:mps2-an386: fail: crashed: core locked up \u{1b}[32mpass\u{1b}[0m]]>
         </system-out>
         </testcase>
-        <testcase name="The bench breaks (line 35)" time="1.25" classname="features/hello_world" file="features/hello_world.feature">
+        <testcase name="The bench breaks" time="1.25" classname="features/hello_world" file="features/hello_world.feature">
         <error type="infra" message="QEMU was killed by signal 9">
         <![CDATA[When it runs on the emulator "qemu:mps2-an386"
           at features/hello_world.feature:36
@@ -149,7 +149,7 @@ fn each_verdict_has_its_element() {
         job 5, hello_world over other on qemu:mps2-an386: infra: QEMU was killed by signal 9]]>
         </system-out>
         </testcase>
-        <testcase name="It cannot be tried (line 45)" time="1.25" classname="features/hello_world" file="features/hello_world.feature">
+        <testcase name="It cannot be tried" time="1.25" classname="features/hello_world" file="features/hello_world.feature">
         <skipped type="blocked" message="the Docker engine does not answer; start dockerd">
         <![CDATA[When it runs in the container
           at features/hello_world.feature:46
@@ -161,7 +161,7 @@ fn each_verdict_has_its_element() {
         job 45, person over people on container: blocked: the Docker engine does not answer; start dockerd]]>
         </system-out>
         </testcase>
-        <testcase name="It cannot be tried (line 50)" time="1.25" classname="features/hello_world" file="features/hello_world.feature">
+        <testcase name="It cannot be tried" time="1.25" classname="features/hello_world" file="features/hello_world.feature">
         <skipped type="blocked" message="the Docker engine does not answer; start dockerd">
         <![CDATA[When it runs in the container
           at features/hello_world.feature:51
@@ -173,7 +173,7 @@ fn each_verdict_has_its_element() {
         job 50, person over people on container: blocked: the Docker engine does not answer; start dockerd]]>
         </system-out>
         </testcase>
-        <testcase name="It needs more samples (line 55)" time="1.25" classname="features/hello_world" file="features/hello_world.feature">
+        <testcase name="It needs more samples" time="1.25" classname="features/hello_world" file="features/hello_world.feature">
         <error type="inconclusive" message="qemu:mps2-an386: 30 samples are too few to show top-1 accuracy &gt;= 99 %: even a perfect score shows no more than 88.6 %">
         <![CDATA[Then the top-1 accuracy is at least 99 %
           at features/hello_world.feature:56
@@ -263,7 +263,7 @@ fn what_an_interrupted_run_did_not_get_to_is_an_error() {
     script.finish(true);
     let xml = run(&script.events);
     let names: Vec<String> = cases(&xml).into_iter().map(|(name, _)| name).collect();
-    assert_eq!(names, ["Done (line 3)", "Under way (line 8)", "scenarios were not run"]);
+    assert_eq!(names, ["Done", "Under way", "scenarios were not run"]);
     assert!(xml.contains("interrupted: 1 of 9 scenarios have a verdict"), "{xml}");
 }
 

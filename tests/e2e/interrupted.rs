@@ -82,7 +82,7 @@ fn a_killed_run_leaves_valid_reports_and_no_emulator() {
 }
 
 #[test]
-fn ctrl_c_while_a_runner_is_built_ends_the_run_and_the_compiler() {
+fn an_interruption_while_a_runner_is_built_ends_the_run_and_the_compiler() {
     let project = Project::new();
     project.scenario(
         r#"Given the model "hello_world" and the dataset "sine_100"
@@ -103,7 +103,7 @@ fn ctrl_c_while_a_runner_is_built_ends_the_run_and_the_compiler() {
             Err(_) => std::thread::yield_now(),
         }
     };
-    running.signal("INT");
+    running.signal("TERM");
     let ended = running.ended(&project);
     assert_eq!(ended.code, 130, "{}", ended.said());
     assert!(!ended.said().contains("shutdown took longer"), "the build was waited for:\n{}", ended.said());

@@ -32,7 +32,7 @@ fn kill_qemu_in_mid_job(project: &Project, samples: usize) -> Ended {
 
 #[test]
 fn qemu_killed_in_mid_job_is_infra_that_names_the_signal() {
-    let ended = kill_qemu_in_mid_job(&Project::configured("retries = 0"), 60_000);
+    let ended = kill_qemu_in_mid_job(&Project::configured("retries = 0"), 10_000);
     ended.judged("infra", &["qemu:mps2-an386", "SIGKILL"]);
 }
 

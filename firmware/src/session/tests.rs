@@ -111,7 +111,8 @@ async fn verdict(behaviour: Behaviour) -> String {
 #[tokio::test]
 async fn a_session_that_never_was_tells_the_last_that_the_runner_said() {
     let (near, mut far) = tokio::io::duplex(256);
-    for (kind, payload) in [(Kind::Log, b"TFLM said this\nthe stack has run out".to_vec()), (Kind::Fault, vec![0; 52])] {
+    for (kind, payload) in [(Kind::Log, b"TFLM said this\nthe stack has run out".to_vec()), (Kind::Fault, vec![0; 52])]
+    {
         far.write_all(&Frame::new(kind, 0, payload).encode()).await.unwrap();
     }
     let bench = TestBench { cause: None, closed: Arc::default() };

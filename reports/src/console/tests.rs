@@ -397,6 +397,20 @@ fn a_table_of_thousands_is_cut_and_keeps_what_did_not_pass() {
 }
 
 #[test]
+fn hundreds_of_causes_are_cut_at_the_end_for_each_was_told_when_it_happened() {
+    let mut script = Script::new(300);
+    for line in 1..=300 {
+        let id = scenario(line, "Many");
+        script.begin(&id, &[]);
+        script.end(&id, Verdict::Fail, &format!("missed by {line}"));
+    }
+    script.finish(false);
+    let text = told(&script.events, false, 0);
+    assert_eq!(text.matches("missed by 300\n").count(), 1);
+    assert!(text.contains("\n  … and 500 more lines: see above\n"), "{text}");
+}
+
+#[test]
 fn a_console_that_cannot_be_written_says_so() {
     let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
     let mut console = Console::new(Box::new(full), false, 0);
