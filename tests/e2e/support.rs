@@ -96,7 +96,9 @@ impl Project {
 
     /// The program, not started yet, in this folder.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tinyfarm"));
+        // Signals that are ignored here (in the background of a script, under nohup) would stay ignored in the program.
+        let mut command = Command::new("env");
+        command.arg("--default-signal").arg(env!("CARGO_BIN_EXE_tinyfarm"));
         command.current_dir(self.path()).args(arguments).stdin(Stdio::null());
         command.env_remove("TINYFARM_LOG").env("NO_COLOR", "1");
         command
