@@ -102,11 +102,11 @@ async fn farm(project: &Project, library: &Library, target: Arc<dyn Target>, sce
     let options = SchedulerOptions { jobs: 1, ..SchedulerOptions::default() };
     let scheduler = Arc::new(Scheduler::new(vec![target], options, sink.clone(), cancel.clone()));
     let options = RunOptions { concurrency: 1, ..RunOptions::default() };
-    let outcome = run(plan, scheduler.clone(), sink, options, cancel).await;
+    run(plan, scheduler.clone(), sink, options, cancel).await;
     scheduler.shutdown().await;
     drop(scheduler);
-    reporting.await?;
-    if outcome.pass == JOBS { Ok(()) } else { Err(format!("not all scenarios passed: {outcome:?}").into()) }
+    let tally = reporting.await?.tally;
+    if tally.pass == JOBS { Ok(()) } else { Err(format!("not all scenarios passed: {tally:?}").into()) }
 }
 
 /// Notes how long scenarios took.

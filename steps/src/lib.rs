@@ -32,4 +32,4 @@ mod testing;
 
 pub use phrase::PhraseError;
 pub use plan::{Plan, PlanError, PlanErrors, PlanOptions, PlannedScenario, PlannedStep};
-pub use run::{RunOptions, RunOutcome, run};
+pub use run::{RunOptions, run};

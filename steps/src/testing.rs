@@ -1,7 +1,7 @@
 //! A farm of mock targets for the tests of this crate: what a feature's text leads to, as events in words.
 #![allow(clippy::unwrap_used)]
 
-use crate::{Plan, PlanErrors, PlanOptions, RunOptions, RunOutcome, run};
+use crate::{Plan, PlanErrors, PlanOptions, RunOptions, run};
 use async_trait::async_trait;
 use farm::{
     Availability, Clock, EventSink, FarmEvent, Fault, Footprint, Handshake, Inference, JobSpec, Library, Scheduler,
@@ -280,38 +280,37 @@ impl Yard {
     }
 
     /// Runs the features.
-    pub fn run(&self) -> (RunOutcome, Vec<FarmEvent>) {
+    pub fn run(&self) -> Vec<FarmEvent> {
         let plan = self.plan().unwrap_or_else(|errors| panic!("{}", errors.render(120, false)));
         let _one = ONE_RUN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let (sink, mut events) = EventSink::channel();
         let targets: Vec<Arc<dyn Target>> =
             self.targets.iter().map(|target| Arc::new(target.clone()) as Arc<dyn Target>).collect();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let outcome = runtime.block_on(async {
+        runtime.block_on(async {
             let scheduler =
                 Arc::new(Scheduler::new(targets, SchedulerOptions::default(), sink.clone(), self.cancel.clone()));
             let options = RunOptions { concurrency: self.concurrency, ..RunOptions::default() };
-            let outcome = run(plan, Arc::clone(&scheduler), sink, options, self.cancel.clone()).await;
+            run(plan, Arc::clone(&scheduler), sink, options, self.cancel.clone()).await;
             scheduler.shutdown().await;
-            outcome
         });
         let mut told = Vec::new();
         while let Ok(stamped) = events.try_recv() {
             told.push(stamped.event);
         }
-        (outcome, told)
+        told
     }
 
     /// What a run tells, in words.
     pub fn story(&self) -> String {
         let folder = format!("{}/", self.folder.path().display());
-        story(&self.run().1).replace(&folder, "")
+        story(&self.run()).replace(&folder, "")
     }
 
     /// The same, one scenario at a time.
     pub fn story_in_order(&self) -> String {
         let folder = format!("{}/", self.folder.path().display());
-        let events = self.run().1;
+        let events = self.run();
         let of = |event: &FarmEvent| match event {
             FarmEvent::ScenarioStarted { scenario, .. }
             | FarmEvent::StepFinished { scenario, .. }

@@ -53,54 +53,6 @@ impl Default for RunOptions {
     }
 }
 
-/// How a run ended: scenarios by verdict.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct RunOutcome {
-    /// Passed.
-    pub pass: usize,
-    /// Could not decide.
-    pub inconclusive: usize,
-    /// Could not be tried.
-    pub blocked: usize,
-    /// The bench was at fault.
-    pub infra: usize,
-    /// The model was.
-    pub fail: usize,
-    /// Whether someone interrupted the run.
-    pub interrupted: bool,
-}
-
-impl RunOutcome {
-    /// How many scenarios ended with `verdict`.
-    pub fn count(&self, verdict: Verdict) -> usize {
-        match verdict {
-            Verdict::Pass => self.pass,
-            Verdict::Inconclusive => self.inconclusive,
-            Verdict::Blocked => self.blocked,
-            Verdict::Infra => self.infra,
-            Verdict::Fail => self.fail,
-        }
-    }
-
-    /// The heaviest verdict; `None` where nothing ran.
-    pub fn worst(&self) -> Option<Verdict> {
-        use Verdict::{Blocked, Fail, Inconclusive, Infra, Pass};
-        Verdict::worst(
-            [Pass, Inconclusive, Blocked, Infra, Fail].into_iter().filter(|verdict| self.count(*verdict) > 0),
-        )
-    }
-
-    fn add(&mut self, verdict: Verdict) {
-        match verdict {
-            Verdict::Pass => self.pass += 1,
-            Verdict::Inconclusive => self.inconclusive += 1,
-            Verdict::Blocked => self.blocked += 1,
-            Verdict::Infra => self.infra += 1,
-            Verdict::Fail => self.fail += 1,
-        }
-    }
-}
-
 /// What all scenarios of a run share.
 pub(crate) struct Shared {
     pub scheduler: Arc<Scheduler>,
@@ -112,7 +64,7 @@ pub(crate) struct Shared {
     /// Index of a scenario by its file and line.
     by_place: HashMap<(PathBuf, usize), usize>,
     /// Which scenarios have been told of as finished.
-    told: Mutex<(Vec<bool>, RunOutcome)>,
+    told: Mutex<Vec<bool>>,
     /// How many scenarios cucumber has been fed that have not ended.
     outstanding: AtomicUsize,
     hooked: AtomicBool,
@@ -122,11 +74,9 @@ impl Shared {
     /// Tells that scenario `index` ended; only the first time counts.
     fn finish(&self, index: usize, judgement: Judgement, took: Duration) {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let (seen, outcome) = &mut *told;
-        if std::mem::replace(&mut seen[index], true) {
+        if std::mem::replace(&mut told[index], true) {
             return;
         }
-        outcome.add(judgement.verdict);
         let scenario = self.scenarios[index].id.clone();
         self.sink.send(FarmEvent::ScenarioFinished { scenario, judgement, took });
     }
@@ -160,14 +110,14 @@ pub(crate) struct StepOutcome;
 /// Runs `plan`. The future is bound to its thread (`block_on` it); the runtime must be tokio's.
 ///
 /// Emits [`FarmEvent::RunStarted`] first and [`FarmEvent::RunFinished`] last. Cancelled, it ends as soon as the jobs under
-/// way are given back; scenarios that had not started are *blocked*, because interrupted.
+/// way are given back; scenarios that had not started are *blocked*, because interrupted. How it ended is in the events.
 pub async fn run(
     plan: Plan,
     scheduler: Arc<Scheduler>,
     sink: EventSink,
     options: RunOptions,
     cancel: CancellationToken,
-) -> RunOutcome {
+) {
     let started = Instant::now();
     sink.send(FarmEvent::RunStarted {
         run: options.run,
@@ -195,7 +145,7 @@ pub async fn run(
         targets: plan.targets,
         stand_in_host: plan.stand_in_host,
         scenarios: plan.scenarios,
-        told: Mutex::new((vec![false; count], RunOutcome::default())),
+        told: Mutex::new(vec![false; count]),
         outstanding: AtomicUsize::new(0),
         hooked: AtomicBool::new(false),
     });
@@ -210,10 +160,7 @@ pub async fn run(
         };
         shared.finish(index, reason, Duration::ZERO);
     }
-    let mut outcome = shared.told.lock().unwrap_or_else(PoisonError::into_inner).1;
-    outcome.interrupted = cancel.is_cancelled();
-    sink.send(FarmEvent::RunFinished { interrupted: outcome.interrupted, took: started.elapsed() });
-    outcome
+    sink.send(FarmEvent::RunFinished { interrupted: cancel.is_cancelled(), took: started.elapsed() });
 }
 
 /// Lets cucumber run all scenarios.
