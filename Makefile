@@ -27,7 +27,7 @@ test: setup ## run every test
 bench: setup ## run the benchmarks
 	cargo bench --profile dev --bench '*'
 
-lint: ## check formatting and run clippy, warnings as errors
+lint: setup ## check formatting and run clippy, warnings as errors
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- --deny warnings
 
