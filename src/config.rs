@@ -254,9 +254,14 @@ impl Config {
 
 fn or_cores(count: usize) -> usize {
     match count {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        0 => cores(),
         count => count,
     }
+}
+
+/// How many cores this machine has.
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 #[cfg(test)]

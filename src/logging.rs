@@ -23,7 +23,7 @@ pub fn start(verbose: u8, format: LogFormat, screen: &Screen) {
         .with_writer(move || screen.clone())
         .with_span_events(if verbose > 1 { FmtSpan::CLOSE } else { FmtSpan::NONE });
     match format {
-        LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).init(),
+        LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal() && reports::colour_wanted()).init(),
         LogFormat::Json => log.json().with_current_span(true).init(),
     }
 }

@@ -1,6 +1,6 @@
 //! Where targets are gathered: one line for each kind.
 
-use crate::config::Config;
+use crate::config::{Config, cores};
 use farm::{Library, Target, TargetId, TargetInfo};
 use firmware::{Builder, Progress};
 use miette::IntoDiagnostic as _;
@@ -65,8 +65,4 @@ pub fn infos(targets: &[Arc<dyn Target>]) -> Vec<TargetInfo> {
 pub fn library(config: &Config) -> miette::Result<Library> {
     let packages = firmware::tfmicro_dir().map(|folder| ("tfmicro".to_owned(), folder));
     Library::load(&config.models, &BTreeMap::from_iter(packages)).into_diagnostic()
-}
-
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }

@@ -35,6 +35,6 @@ mod script;
 pub use collect::{ReportFailure, ReportOutcome, collect};
 pub use console::{Console, Screen};
 pub use folder::ReportFolder;
-pub use options::{Format, ReportOptions, UnknownFormat, reporters};
+pub use options::{Format, ReportOptions, UnknownFormat, colour_wanted, reporters};
 pub use reporter::{ReportError, Reporter};
 pub use tally::Tally;

@@ -119,7 +119,7 @@ pub fn reporters(options: &ReportOptions) -> Result<Vec<Box<dyn Reporter>>, Repo
 }
 
 /// Whether the environment leaves colours on: <https://no-color.org>, and terminals that know none.
-fn colour_wanted() -> bool {
+pub fn colour_wanted() -> bool {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     set("NO_COLOR").is_none() && set("TERM").is_none_or(|term| term != "dumb")
 }

@@ -18,26 +18,16 @@ fn is_plain(c: char) -> bool {
         && !matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fff9}'..='\u{fffb}')
 }
 
-fn escape_but(text: &str, keep: impl Fn(char) -> bool) -> Cow<'_, str> {
-    let keep = |c| is_plain(c) || keep(c);
-    if text.chars().all(keep) {
+/// `text` on one line, with every character that could do something to a terminal written out: `\n`, `\u{1b}`.
+pub fn escape(text: &str) -> Cow<'_, str> {
+    if text.chars().all(is_plain) {
         return Cow::Borrowed(text);
     }
     let mut escaped = String::with_capacity(text.len() + 16);
     for c in text.chars() {
-        if keep(c) { escaped.push(c) } else { escaped.extend(c.escape_default()) }
+        if is_plain(c) { escaped.push(c) } else { escaped.extend(c.escape_default()) }
     }
     Cow::Owned(escaped)
-}
-
-/// `text` on one line, with every character that could do something to a terminal written out: `\n`, `\u{1b}`.
-pub fn escape(text: &str) -> Cow<'_, str> {
-    escape_but(text, |_| false)
-}
-
-/// As [`escape`], for text of several lines: line ends and tabs stay.
-pub fn escape_block(text: &str) -> Cow<'_, str> {
-    escape_but(text, |c| matches!(c, '\n' | '\t'))
 }
 
 /// The last lines of a log, each escaped and cut at 200 characters: enough to see what went wrong.
@@ -168,7 +158,6 @@ mod tests {
     fn what_could_repaint_a_terminal_is_written_out() {
         assert_eq!(escape("plain é 日本 🦀"), "plain é 日本 🦀");
         assert_eq!(escape("a\x1b[2Jb\n\r\0\u{9b}\u{202e}c"), r"a\u{1b}[2Jb\n\r\u{0}\u{9b}\u{202e}c");
-        assert_eq!(escape_block("a\n\tb\x07"), "a\n\tb\\u{7}");
     }
 
     #[test]

@@ -62,7 +62,7 @@ fn say(line: impl Display) -> miette::Result<()> {
 }
 
 fn tell(errors: &PlanErrors, config: &Config) {
-    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let colour = std::io::stderr().is_terminal() && reports::colour_wanted();
     eprint!("{}", errors.render(110, colour));
     let count = errors.0.len();
     eprintln!("\n{count} {} wrong; nothing was run.", if count == 1 { "thing is" } else { "things are" });

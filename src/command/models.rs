@@ -48,7 +48,7 @@ pub fn run(config: &Config) -> miette::Result<u8> {
 fn tensors(specs: &[TensorSpec]) -> String {
     let one = |spec: &TensorSpec| {
         let quantised = spec.quantization.map(|q| format!(" (scale {}, zero point {})", q.scale, q.zero_point));
-        format!("{}{:?}{}", spec.element.word(), spec.shape, quantised.unwrap_or_default())
+        format!("{spec}{}", quantised.unwrap_or_default())
     };
     specs.iter().map(one).collect::<Vec<_>>().join(", ")
 }
