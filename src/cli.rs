@@ -7,6 +7,7 @@ use clap::{
 };
 use farm::Stage;
 use reports::Format;
+use simulated_board::{PlannedFault, chips::CHIPS};
 use std::path::PathBuf;
 
 /// A hardware-in-the-loop test farm and acceptance-test harness for TinyML.
@@ -56,6 +57,12 @@ pub enum Command {
     Models,
     /// Build the runner for targets, without running anything
     Build(BuildArgs),
+    /// The boards: what is there, who has it, what is wrong with it
+    #[command(subcommand)]
+    Boards(BoardsCommand),
+    /// Start simulated boards on a simulated bench, until Ctrl-C: QEMU behind a debug probe made of software
+    #[command(args_conflicts_with_subcommands = true)]
+    SimBoard(SimBoardArgs),
 }
 
 /// Which scenarios.
@@ -102,6 +109,9 @@ pub struct RunArgs {
     /// Where there is no container engine, let the host's own process stand in, named `host`
     #[arg(long)]
     pub stand_in_host: bool,
+    /// For gates: only real boards count as boards; where none is there, or one is absent, it is blocked
+    #[arg(long)]
+    pub require_boards: bool,
 }
 
 fn stage_parser() -> impl TypedValueParser<Value = Stage> {
@@ -137,6 +147,152 @@ pub struct BuildArgs {
     /// Which targets [default: all]
     #[arg(value_name = "TARGET")]
     pub targets: Vec<String>,
+}
+
+/// `tinyfarm boards`.
+#[derive(Debug, Subcommand)]
+pub enum BoardsCommand {
+    /// Every board that is defined: whether it is there, who has it, how it is; and what is attached besides
+    List(AllBoards),
+    /// What is plugged in and unplugged, until Ctrl-C
+    Watch(AllBoards),
+    /// Look for what keeps boards from working, and say the mend; exit code 3 where something is wrong
+    Doctor(SomeBoards),
+    /// Flash hello_world on boards, check its answers, and remember the outcome; exit code 3 where a board is not well
+    Health(SomeBoards),
+    /// Take a board out of use until it is released; remembered over runs
+    Quarantine(QuarantineArgs),
+    /// Give a board back that is in quarantine
+    Release {
+        /// Which board
+        name: String,
+    },
+    /// Say why a run would have to wait for a board, or cannot have it at all
+    WhyWaiting(SomeBoards),
+    /// What happened on a board
+    History(OneBoard),
+}
+
+/// How something is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Show {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// All boards.
+#[derive(Debug, Args)]
+pub struct AllBoards {
+    /// How it is shown on standard output
+    #[arg(long, value_enum, default_value_t = Show::Text)]
+    pub format: Show,
+}
+
+/// Some boards.
+#[derive(Debug, Args)]
+pub struct SomeBoards {
+    /// Which boards [default: all]
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// How it is shown on standard output
+    #[arg(long, value_enum, default_value_t = Show::Text)]
+    pub format: Show,
+}
+
+/// One board.
+#[derive(Debug, Args)]
+pub struct OneBoard {
+    /// Which board
+    pub name: String,
+    /// How it is shown on standard output
+    #[arg(long, value_enum, default_value_t = Show::Text)]
+    pub format: Show,
+}
+
+/// `tinyfarm boards quarantine`.
+#[derive(Debug, Args)]
+pub struct QuarantineArgs {
+    /// Which board
+    pub name: String,
+    /// Why, for those who wonder
+    #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub reason: String,
+}
+
+/// `tinyfarm sim-board`.
+#[derive(Debug, Args)]
+pub struct SimBoardArgs {
+    /// Tell a board that runs what to do.
+    #[command(subcommand)]
+    pub control: Option<SimBoardCommand>,
+    /// What to start.
+    #[command(flatten)]
+    pub start: StartSimBoard,
+}
+
+/// Boards to start.
+#[derive(Debug, Args)]
+pub struct StartSimBoard {
+    /// QEMU's machine that it is
+    #[arg(long, value_name = "MACHINE", default_value = "netduinoplus2", value_parser = machine_parser())]
+    pub machine: String,
+    /// Serial number of its probe
+    #[arg(long, value_name = "SERIAL", default_value = "SIM-1")]
+    pub serial: String,
+    /// Where on the bench it stands
+    #[arg(long, value_name = "PLACE", default_value = "port-1")]
+    pub place: String,
+    /// The bench's folder [default: `boards.bench` of the configuration]
+    #[arg(long, value_name = "DIR")]
+    pub bench: Option<PathBuf>,
+    /// File that keeps what is flashed [default: SERIAL.flash in the bench's folder]
+    #[arg(long, value_name = "FILE")]
+    pub flash: Option<PathBuf>,
+    /// What goes wrong, and how often; may be given several times: `hang`, `uart-garbage=3`
+    #[arg(long = "fault", value_name = "WORD[=N]")]
+    pub faults: Vec<PlannedFault>,
+    /// Rate of its serial port
+    #[arg(long, value_name = "BAUD", default_value_t = 115_200)]
+    pub baud: u32,
+    /// The probe can be had on this TCP port of 127.0.0.1, too; 0: any that is free
+    #[arg(long, value_name = "PORT")]
+    pub tcp: Option<u16>,
+    /// How many boards: serial numbers, places and TCP ports count up
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub count: u16,
+    /// How definitions and events are shown on standard output
+    #[arg(long, value_enum, default_value_t = Show::Text)]
+    pub format: Show,
+}
+
+/// `tinyfarm sim-board control`.
+#[derive(Debug, Subcommand)]
+pub enum SimBoardCommand {
+    /// Tell a board that runs what to do: `fault WORD[=N]`, `power-cycle`, `swap PLACE`, `unplug`, `plug`, `status`
+    Control(ControlSimBoard),
+}
+
+/// A command for a board that runs.
+#[derive(Debug, Args)]
+pub struct ControlSimBoard {
+    /// Where on the bench it stands
+    #[arg(value_name = "PLACE")]
+    pub place: String,
+    /// What it is to do
+    #[arg(value_name = "COMMAND", required = true)]
+    pub words: Vec<String>,
+    /// The bench's folder [default: `boards.bench` of the configuration]
+    #[arg(long, value_name = "DIR")]
+    pub bench: Option<PathBuf>,
+    /// How the board's state is shown on standard output
+    #[arg(long, value_enum, default_value_t = Show::Text)]
+    pub format: Show,
+}
+
+fn machine_parser() -> impl TypedValueParser<Value = String> {
+    PossibleValuesParser::new(CHIPS.each_ref().map(|chip| PossibleValue::new(chip.machine)))
 }
 
 #[cfg(test)]

@@ -2,9 +2,14 @@
 //!
 //! The file at the root of this repository names every key with its default; a test keeps it so.
 
+use boards::{
+    health::{self, Policy},
+    lease::{self, Leases},
+};
 use farm::{
     Timeouts,
     quantity::{Quantity, Unit},
+    scheduler::SchedulerOptions,
     suggest,
 };
 use miette::{Diagnostic, NamedSource, SourceSpan};
@@ -41,6 +46,8 @@ pub struct Config {
     pub runner: RunnerConfig,
     /// QEMU.
     pub qemu: QemuConfig,
+    /// The board stage.
+    pub boards: BoardsConfig,
     /// The file all this is from; `None` where there is none.
     #[serde(skip)]
     pub file: Option<PathBuf>,
@@ -56,6 +63,8 @@ pub struct TimeoutsConfig {
     pub infer: Span,
     /// Give the target back.
     pub close: Span,
+    /// Before an attempt and on top of its budget: wait for a board that another process has.
+    pub wait: Span,
 }
 
 /// `[container]`.
@@ -88,6 +97,27 @@ pub struct QemuConfig {
     pub program: Option<PathBuf>,
 }
 
+/// `[boards]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BoardsConfig {
+    /// Folders of definitions; the one that is meant by default need not be there.
+    pub folders: Vec<PathBuf>,
+    /// Folder of the simulated boards; without it, `bench` in the cache.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bench: Option<PathBuf>,
+    /// Folder that keeps each board's history; without it, one in the user's home.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<PathBuf>,
+    /// Folder of the leases; without it, the one that all users of the machine share.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leases: Option<PathBuf>,
+    /// As many infra faults in a row have a board recovered and checked, and quarantined if the check fails.
+    pub quarantine_after: u32,
+    /// When a board in quarantine is checked again; each further time after twice as long.
+    pub recheck_after: Span,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -100,6 +130,7 @@ impl Default for Config {
             container: ContainerConfig::default(),
             runner: RunnerConfig::default(),
             qemu: QemuConfig::default(),
+            boards: BoardsConfig::default(),
             file: None,
         }
     }
@@ -108,13 +139,28 @@ impl Default for Config {
 impl Default for TimeoutsConfig {
     fn default() -> Self {
         let Timeouts { open, infer, close } = Timeouts::default();
-        Self { open: Span(open), infer: Span(infer), close: Span(close) }
+        let wait = SchedulerOptions::default().wait_timeout;
+        Self { open: Span(open), infer: Span(infer), close: Span(close), wait: Span(wait) }
     }
 }
 
 impl Default for ContainerConfig {
     fn default() -> Self {
         Self { stand_in_host: false, connections: 0, publish: IpAddr::V4(Ipv4Addr::LOCALHOST) }
+    }
+}
+
+impl Default for BoardsConfig {
+    fn default() -> Self {
+        let Policy { quarantine_after, recheck_after, .. } = Policy::default();
+        Self {
+            folders: vec!["boards".into()],
+            bench: None,
+            state: None,
+            leases: None,
+            quarantine_after,
+            recheck_after: Span(recheck_after),
+        }
     }
 }
 
@@ -227,6 +273,11 @@ impl Config {
         self.models.iter_mut().for_each(base);
         base(&mut self.cache);
         self.runner.program.iter_mut().for_each(base);
+        let by_default = self.boards.folders == BoardsConfig::default().folders;
+        self.boards.folders.iter_mut().for_each(base);
+        // A project without boards has no such folder.
+        self.boards.folders.retain(|folder| !by_default || folder.is_dir());
+        [&mut self.boards.bench, &mut self.boards.state, &mut self.boards.leases].into_iter().flatten().for_each(base);
         self.qemu.program.iter_mut().filter(|path| path.components().count() > 1).for_each(base);
         self
     }
@@ -244,6 +295,30 @@ impl Config {
     /// How many emulators run at once.
     pub fn jobs(&self) -> usize {
         or_cores(self.jobs)
+    }
+
+    /// The folder of the simulated boards.
+    pub fn bench(&self) -> PathBuf {
+        self.boards.bench.clone().unwrap_or_else(|| self.cache.join("bench"))
+    }
+
+    /// The folder that keeps each board's history.
+    pub fn state(&self) -> PathBuf {
+        self.boards.state.clone().unwrap_or_else(health::default_folder)
+    }
+
+    /// The leases of this machine.
+    pub fn leases(&self) -> Leases {
+        Leases::new(self.boards.leases.clone().unwrap_or_else(lease::default_folder))
+    }
+
+    /// When boards are recovered, checked and quarantined.
+    pub fn policy(&self) -> Policy {
+        Policy {
+            quarantine_after: self.boards.quarantine_after,
+            recheck_after: self.boards.recheck_after.0,
+            ..Policy::default()
+        }
     }
 
     /// How many jobs run at once in the container.
@@ -271,7 +346,9 @@ mod tests {
 
     /// The shipped file with the keys that are commented out because they have no default put in.
     fn shipped() -> String {
-        include_str!("../tinyfarm.toml").replace("# program =", "program =")
+        let keys = ["program", "bench", "state", "leases"];
+        let text = include_str!("../tinyfarm.toml").to_owned();
+        keys.iter().fold(text, |text, key| text.replace(&format!("# {key} ="), &format!("{key} =")))
     }
 
     #[test]
@@ -281,6 +358,12 @@ mod tests {
         let full = Config {
             runner: RunnerConfig { program: Some("x".into()) },
             qemu: QemuConfig { program: Some("x".into()) },
+            boards: BoardsConfig {
+                bench: Some("x".into()),
+                state: Some("x".into()),
+                leases: Some("x".into()),
+                ..BoardsConfig::default()
+            },
             ..Config::default()
         };
         let said: toml::Table = shipped().parse().unwrap();

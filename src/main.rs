@@ -6,6 +6,7 @@ mod command;
 mod config;
 
 mod logging;
+mod simulator;
 mod targets;
 
 use clap::Parser as _;
@@ -42,6 +43,8 @@ fn act(cli: Cli, screen: reports::Screen) -> miette::Result<u8> {
             Command::Steps(arguments) => command::steps::run(&arguments),
             Command::Targets => command::targets::run(&config).await,
             Command::Models => command::models::run(&config),
+            Command::Boards(what) => command::boards::run(&config, what).await,
+            Command::SimBoard(arguments) => command::sim_board::run(&config, arguments).await,
             Command::Build(arguments) => command::build::run(&config, &arguments).await,
         }
     });

@@ -132,8 +132,8 @@ fn bare_rate(project: &Project, names: &[String]) -> Result<f64> {
     let model = library.model("hello_world", project.path())?;
     let job = |name: &String| {
         let dataset = library.dataset(name, project.path(), &model)?;
-        let (model, target) = (model.clone(), TARGET.into());
-        Ok(JobSpec { model, dataset, target, arena_limit: None, timeouts: Timeouts::default(), retries: 0 })
+        let (model, target, timeouts) = (model.clone(), TARGET.into(), Timeouts::default());
+        Ok(JobSpec { model, dataset, target, alternates: Vec::new(), arena_limit: None, timeouts, retries: 0 })
     };
     let jobs = Arc::new(names.iter().map(job).collect::<Result<Vec<JobSpec>>>()?);
     let targets = containers::targets(&ContainerOptions::new("bench", builder()?));

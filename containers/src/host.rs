@@ -41,6 +41,8 @@ impl HostTarget {
             clock: Clock::Host,
             slots: Slots::Own(options.connections()),
             simulated: false,
+            tags: Vec::new(),
+            kind: None,
         };
         Self { info, source: Source::of(options) }
     }

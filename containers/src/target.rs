@@ -56,6 +56,8 @@ impl ContainerTarget {
             clock: Clock::Host,
             slots: Slots::Own(options.connections()),
             simulated: false,
+            tags: Vec::new(),
+            kind: None,
         };
         Self {
             info,

@@ -6,7 +6,7 @@
 //! | [`engine`] | the program: where it is, which version, which machines |
 //! | [`launch`] | one start of it: command line, model, memory, sockets |
 //! | [`link`] | the protocol's byte stream: rings in shared memory, or the UART |
-//! | [`bench`] | the process behind a session, ended on every path; ticks to instructions |
+//! | [`bench`] | the process behind a session, ended on every path |
 //! | [`ending`] | why it ended: the guest's fault, or the bench's |
 //! | [`monitor`] | what it says over QMP |
 //! | [`stderr`] | what it writes to its standard error |

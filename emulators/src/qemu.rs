@@ -1,13 +1,15 @@
 //! A machine of QEMU as a target: a fresh process for each job.
 
 use crate::{
-    bench::{Instructions, QemuBench},
+    bench::QemuBench,
     engine::{Engine, Engines},
     launch::Launch,
 };
 use async_trait::async_trait;
 use farm::{Availability, Clock, Fault, JobSpec, Session, Slots, Stage, Target, TargetError, TargetId, TargetInfo};
-use firmware::{Builder, ExpectedRunner, Firmware, Load, ModelImage, Port, RunnerSession, port::Qemu as QemuPort};
+use firmware::{
+    Builder, ExpectedRunner, Firmware, Instructions, Load, ModelImage, Port, RunnerSession, port::Qemu as QemuPort,
+};
 use std::sync::Arc;
 
 /// One of QEMU's machines.
@@ -31,6 +33,8 @@ impl Qemu {
             clock: Clock::QemuInstructions,
             slots: Slots::Shared,
             simulated: false,
+            tags: Vec::new(),
+            kind: None,
         };
         Some(Self { info, port: port.clone(), machine, engines, builder })
     }

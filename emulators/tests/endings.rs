@@ -4,13 +4,9 @@
 mod common;
 
 use common::{children, gone, job, machine, model, open, run, sample, sine};
-use emulators::{
-    EmulatorOptions, Launch, Qemu,
-    bench::{Instructions, QemuBench},
-    machines,
-};
+use emulators::{EmulatorOptions, Launch, Qemu, bench::QemuBench, machines};
 use farm::{Availability, Fault, JobSpec, Target, TargetError};
-use firmware::{ExpectedRunner, Load, RunnerSession};
+use firmware::{ExpectedRunner, Instructions, Load, RunnerSession};
 use rustix::process::{Pid, Signal, kill_process};
 use std::{
     fs,

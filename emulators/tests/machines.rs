@@ -4,12 +4,9 @@
 mod common;
 
 use common::{big_endian_sample, float, job, machine, model, run, sample, sine};
-use emulators::{
-    Launch,
-    bench::{Instructions, QemuBench},
-};
+use emulators::{Launch, bench::QemuBench};
 use farm::{Availability, Clock, Fault, Session, TargetError};
-use firmware::{Load, ModelImage, RunnerSession};
+use firmware::{Instructions, Load, ModelImage, RunnerSession};
 
 const MACHINES: [&str; 9] = [
     "mps2-an385",

@@ -11,12 +11,12 @@ use std::{fmt, time::Duration};
 pub enum Clock {
     /// A board's cycle counter (DWT CYCCNT): a tick is one core cycle.
     BoardCycles {
-        /// Core clock in hertz.
+        /// Core clock in hertz; 0: not known, or known to be claimed wrongly, so that a tick tells no time.
         hz: u64,
     },
     /// A board's timer: a tick is one step of it.
     BoardTimer {
-        /// Rate in hertz; its inverse is the resolution.
+        /// Rate in hertz; its inverse is the resolution. 0 as above.
         hz: u64,
     },
     /// Renode's virtual time: a tick is one executed instruction.
@@ -52,6 +52,8 @@ impl Clock {
 impl fmt::Display for Clock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::BoardCycles { hz: 0 } => write!(f, "board cycle counter of unknown rate"),
+            Self::BoardTimer { hz: 0 } => write!(f, "board timer of unknown rate"),
             Self::BoardCycles { hz } => write!(f, "board cycle counter at {:.3} MHz", *hz as f64 / 1e6),
             Self::BoardTimer { hz } => write!(f, "board timer, resolution {:.3} µs", 1e6 / *hz as f64),
             Self::RenodeVirtual => write!(f, "Renode virtual time"),

@@ -112,8 +112,19 @@ pub enum FarmEvent {
         dataset: String,
         /// Its target.
         target: TargetId,
+        /// Others where it may run just as well.
+        alternates: Vec<TargetId>,
         /// How many samples.
         samples: usize,
+    },
+    /// A job waits for a target that someone else has: more than its turn in this run.
+    Waiting {
+        /// Which job.
+        job: JobId,
+        /// For which target.
+        target: TargetId,
+        /// Who has it, or what keeps it.
+        why: String,
     },
     /// An attempt has its target.
     AttemptStarted {
@@ -121,6 +132,26 @@ pub enum FarmEvent {
         job: JobId,
         /// From 1.
         attempt: u32,
+        /// Where it runs.
+        target: TargetId,
+    },
+    /// A board's flash is written.
+    Flashing {
+        /// Which board.
+        target: TargetId,
+        /// Bytes written so far.
+        done: u64,
+        /// Bytes there are to write.
+        total: u64,
+    },
+    /// A board that looks after itself changed its mind about its health.
+    BenchHealth {
+        /// Which board.
+        target: TargetId,
+        /// `healthy`, `suspect`, `recovering`, `quarantined` or `re-admitted`.
+        state: String,
+        /// Why.
+        reason: String,
     },
     /// Inferences are back.
     JobProgress {

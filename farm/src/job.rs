@@ -40,6 +40,9 @@ pub struct JobSpec {
     pub dataset: Arc<Dataset>,
     /// Where.
     pub target: TargetId,
+    /// Other targets where it may run just as well: it takes the first that is free, and infra is retried on one that
+    /// has not been tried, an equal one (by [`crate::TargetInfo::kind`]) before others.
+    pub alternates: Vec<TargetId>,
     /// No more of the target's tensor arena may be used than this, bytes; `None`: all there is.
     pub arena_limit: Option<u64>,
     /// Time budget of each attempt.
@@ -54,6 +57,7 @@ pub struct JobKey {
     model: Digest,
     dataset: Digest,
     target: TargetId,
+    alternates: Vec<TargetId>,
     arena_limit: Option<u64>,
     timeouts: Timeouts,
     retries: u32,
@@ -66,6 +70,7 @@ impl JobSpec {
             model: self.model.digest(),
             dataset: self.dataset.digest(),
             target: self.target.clone(),
+            alternates: self.alternates.clone(),
             arena_limit: self.arena_limit,
             timeouts: self.timeouts,
             retries: self.retries,
@@ -78,6 +83,8 @@ impl JobSpec {
 pub struct AttemptReport {
     /// From 1.
     pub number: u32,
+    /// Where it ran.
+    pub target: TargetId,
     /// Pass: evidence came back. It says nothing yet of criteria.
     pub verdict: Verdict,
     /// Why, where it is no pass.
@@ -95,8 +102,10 @@ pub struct JobReport {
     pub model: String,
     /// Dataset by name.
     pub dataset: String,
-    /// Where it ran, or would have.
+    /// Where its last attempt ran, or its first would have.
     pub target: TargetId,
+    /// Whether that only plays a board.
+    pub simulated: bool,
     /// Pass if evidence came back, which criteria may then judge; else why none did.
     pub judgement: Judgement,
     /// The fault behind a fail.

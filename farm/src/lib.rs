@@ -45,5 +45,5 @@ pub use job::{AttemptReport, JobId, JobReport, JobSpec, Timeouts};
 pub use library::Library;
 pub use model::{ElementType, Model, Quantization, TensorSpec};
 pub use scheduler::Scheduler;
-pub use target::{Availability, Fault, Session, Slots, Stage, Target, TargetError, TargetId, TargetInfo};
+pub use target::{Availability, Fault, Reservation, Session, Slots, Stage, Target, TargetError, TargetId, TargetInfo};
 pub use verdict::{Judgement, Verdict};

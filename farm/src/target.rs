@@ -7,7 +7,7 @@
 use crate::{Clock, Footprint, Handshake, Inference, JobSpec};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use std::{borrow::Cow, fmt, time::Duration};
+use std::{any::Any, borrow::Cow, fmt, time::Duration};
 
 /// Where in the order container, emulator, board a target stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -42,7 +42,7 @@ impl fmt::Display for Stage {
     }
 }
 
-/// A target's name: `container`, `host`, `qemu:mps2-an386`.
+/// A target's name: `container`, `host`, `qemu:mps2-an386`; a board's is the name it was given: `nucleo-1`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TargetId(pub String);
 
@@ -83,6 +83,27 @@ pub struct TargetInfo {
     pub slots: Slots,
     /// Whether it only plays a board.
     pub simulated: bool,
+    /// Words a board is chosen by, as its definition has them; empty on all other targets.
+    pub tags: Vec<String>,
+    /// What it is a specimen of: targets of equal kind are equal (same chip, port and link). `None`: nothing is its equal.
+    pub kind: Option<String>,
+}
+
+impl TargetInfo {
+    /// Its name as people are to read it: one that only plays a board says so.
+    pub fn label(&self) -> String {
+        label(&self.id, self.simulated)
+    }
+
+    /// Whether `other` is one like it, so that what the bench did to a job here may be tried there.
+    pub fn equals(&self, other: &Self) -> bool {
+        self.kind.is_some() && self.kind == other.kind
+    }
+}
+
+/// The name of a target as people are to read it: `nucleo-1`, `sim-1 (simulated)`.
+pub fn label(id: &TargetId, simulated: bool) -> String {
+    if simulated { format!("{id} (simulated)") } else { id.to_string() }
 }
 
 /// Whether a target can be used now.
@@ -117,6 +138,26 @@ pub trait Target: Send + Sync + fmt::Debug {
     /// [`TargetError::Blocked`] where a tool is missing or the build fails (with the compiler's own message).
     async fn prepare(&self) -> Result<(), TargetError>;
 
+    /// Waits until this process has the target for itself. Asked before each attempt, outside its time budget; held
+    /// until [`Target::after`] has returned. Where the target is free, the future should be ready when first polled: of
+    /// several targets that would do, a job takes the first that is. Dropping the future gives up waiting.
+    ///
+    /// # Errors
+    /// [`TargetError::Blocked`] where waiting is no use (it is quarantined); any other error ends the attempt.
+    async fn reserve(&self) -> Result<Reservation, TargetError> {
+        Ok(Reservation::none())
+    }
+
+    /// Who or what has the target while [`Target::reserve`] waits: `process 4711 (qa, tinyfarm run) since 10:31`.
+    async fn held_by(&self) -> Option<String> {
+        None
+    }
+
+    /// An attempt ended; its session is closed, and the target still reserved. One that looks after itself keeps count
+    /// here, and mends itself. An attempt that was interrupted ended as [`TargetError::Blocked`]. Must return in bounded
+    /// time.
+    async fn after(&self, _outcome: Result<(), &TargetError>) {}
+
     /// Takes the target, loads runner and model, shakes hands and has the runner allocate the model's tensors.
     ///
     /// # Errors
@@ -125,6 +166,25 @@ pub trait Target: Send + Sync + fmt::Debug {
 
     /// Ends what the target keeps for a whole run (a container). Safe to call twice.
     async fn shutdown(&self) {}
+}
+
+/// What keeps others from a target; dropping it lets them.
+#[derive(Debug, Default)]
+pub struct Reservation {
+    /// Only ever dropped.
+    _guard: Option<Box<dyn Any + Send>>,
+}
+
+impl Reservation {
+    /// Of a target that no one else can take.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Holds `guard` as long as the target is reserved.
+    pub fn holding(guard: impl Send + 'static) -> Self {
+        Self { _guard: Some(Box::new(guard)) }
+    }
 }
 
 /// A target taken by one job, runner and model in place.

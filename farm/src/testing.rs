@@ -23,7 +23,8 @@ pub(crate) fn dataset(model: &Model, samples: usize, truth: Truth) -> Arc<Datase
 
 /// A target.
 pub(crate) fn target(id: &str, stage: Stage, clock: Clock, slots: Slots) -> TargetInfo {
-    TargetInfo { id: TargetId::from(id), stage, core: "a core".to_owned(), clock, slots, simulated: false }
+    let (core, tags) = ("a core".to_owned(), Vec::new());
+    TargetInfo { id: TargetId::from(id), stage, core, clock, slots, simulated: false, tags, kind: None }
 }
 
 /// What a runner that holds `model` says.

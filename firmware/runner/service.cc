@@ -6,10 +6,16 @@
 #include "clock.h"
 #include "log.h"
 
+// A probe reads it to see what a board holds.
+extern "C" {
+extern const char runner_digest[];
+const char runner_digest[] = RUNNER_DIGEST;
+}
+
 namespace runner {
 namespace {
 
-const char* const kStrings[] = {RUNNER_VERSION, RUNNER_DIGEST, TFLM_VERSION, PORT_CORE};
+const char* const kStrings[] = {RUNNER_VERSION, runner_digest, TFLM_VERSION, PORT_CORE};
 constexpr uint32_t kFixedHelloBytes = 20 + kSha256Bytes;
 
 }  // namespace

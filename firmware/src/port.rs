@@ -1,4 +1,20 @@
-//! Ports: what differs from target to target, one small file each in `ports/`, embedded in the program.
+//! Ports: what differs from target to target. Shipped ones are a small file each in `ports/`, embedded in the program;
+//! others are made from what is known of a chip.
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | [`core`] | the cores, and what the compiler is told of each |
+//! | [`chip`] | a port made from a chip's facts |
+//! | [`check`] | whether a port's values go together |
+
+pub mod check;
+pub mod chip;
+pub mod core;
+#[cfg(test)]
+mod tests;
+
+pub use chip::Chip;
+pub use core::Core;
 
 use farm::suggest;
 use serde::Deserialize;
@@ -24,7 +40,8 @@ pub struct Port {
     /// More flags for single TFLM files, by file name.
     #[serde(default)]
     pub file_flags: BTreeMap<String, Vec<String>>,
-    /// Rate of the clock that the runner reads, hertz; 0 on the host, whose clock counts nanoseconds.
+    /// Rate of the clock that the runner reads, hertz; 0 where it is not known, and on the host, whose clock counts
+    /// nanoseconds.
     #[serde(default)]
     pub clock_hz: u64,
     /// The operators that the runner has.
@@ -42,7 +59,15 @@ pub struct Port {
     /// Where the model may begin: a multiple of this many bytes (the flash's erase unit, on a board).
     #[serde(default)]
     pub model_align: u64,
-    /// The UART the protocol goes over.
+    /// Whether an Armv6-M core can be told where its vector table lies (Cortex-M0+, mostly); all others can.
+    #[serde(default)]
+    pub vtor: bool,
+    /// Whether `flash` is a piece of RAM: a probe writes the firmware there, and starts it.
+    #[serde(default)]
+    pub run_from_ram: bool,
+    /// The buffers of the RTT link; `None` where the runner has none.
+    pub rtt: Option<Rtt>,
+    /// The UART the protocol goes over; `None` where the runner only speaks RTT.
     pub uart: Option<Uart>,
     /// Memory that the emulator can map into the host, for the protocol's shared-memory link.
     pub shared_memory: Option<SharedMemory>,
@@ -88,6 +113,24 @@ pub enum Ops {
     Only(Vec<String>),
 }
 
+impl Ops {
+    /// Enough for keyword spotting, image and gesture classification; for where flash is too small for all.
+    pub const FEW: [&str; 12] = [
+        "AVERAGE_POOL_2D",
+        "CONV_2D",
+        "DEPTHWISE_CONV_2D",
+        "DEQUANTIZE",
+        "FULLY_CONNECTED",
+        "LOGISTIC",
+        "MAX_POOL_2D",
+        "QUANTIZE",
+        "RELU",
+        "RELU6",
+        "RESHAPE",
+        "SOFTMAX",
+    ];
+}
+
 impl<'de> Deserialize<'de> for Ops {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Visitor;
@@ -130,6 +173,37 @@ pub struct Memory {
     pub origin: u64,
     /// Bytes.
     pub length: u64,
+}
+
+impl Memory {
+    /// The address behind it; `None` where that is beyond 4 GiB.
+    pub fn end(self) -> Option<u64> {
+        self.origin.checked_add(self.length).filter(|end| *end <= 1 << 32)
+    }
+
+    /// Whether the two have a byte in common.
+    pub fn overlaps(self, other: Self) -> bool {
+        self.origin < other.origin.saturating_add(other.length)
+            && other.origin < self.origin.saturating_add(self.length)
+    }
+}
+
+/// The RTT link: SEGGER's control block, with one channel to the farm and one from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rtt {
+    /// Bytes of the buffer to the farm; it holds one less.
+    pub up: u32,
+    /// Bytes of the buffer from the farm; it holds one less.
+    pub down: u32,
+}
+
+impl Rtt {
+    /// Bytes for each buffer on a chip with so much RAM: a 64th of it, where that is neither tiny nor a waste.
+    pub fn bytes_for(ram: u64) -> u32 {
+        // At most 4096, so it is no more than the type holds.
+        (ram / 64).clamp(256, 4096) as u32
+    }
 }
 
 /// A UART.
@@ -209,32 +283,7 @@ impl Port {
         let mut port: Self = toml::from_str(text)
             .map_err(|error| PortError::Syntax { name: name.to_owned(), error: error.to_string() })?;
         name.clone_into(&mut port.name);
-        let senseless = |what: &str| Err(PortError::Senseless { name: name.to_owned(), what: what.to_owned() });
-        match port.compiler {
-            Compiler::X86_64
-                if port.flash.is_some() || port.ram.is_some() || port.uart.is_some() || port.qemu.is_some() =>
-            {
-                return senseless("the host has no flash, ram, uart or qemu");
-            }
-            Compiler::ArmNoneEabi if port.flash.is_none() || port.ram.is_none() || port.uart.is_none() => {
-                return senseless("a microcontroller needs flash, ram and uart");
-            }
-            Compiler::ArmNoneEabi if port.clock_hz == 0 || port.stack == 0 => {
-                return senseless("a microcontroller needs clock_hz and stack");
-            }
-            Compiler::ArmNoneEabi if port.model_align < 16 || !port.model_align.is_power_of_two() => {
-                return senseless("model_align must be a power of two, 16 at least");
-            }
-            _ => {}
-        }
-        if port.shared_memory.is_some_and(|memory| memory.file_size() < memory.size) {
-            return senseless("the file of shared_memory cannot be smaller than its size");
-        }
-        if let Some(qemu) = &port.qemu
-            && u128::from(port.clock_hz) << qemu.icount_shift.min(64) < 2_000_000_000
-        {
-            return senseless("an instruction must take two ticks at least: clock_hz * 2^icount_shift >= 2 * 10^9");
-        }
+        port.check()?;
         Ok(port)
     }
 
@@ -256,7 +305,7 @@ pub enum PortError {
         error: String,
     },
     /// Its values do not go together.
-    #[error("port file {name}.toml: {what}")]
+    #[error("the port {name} makes no sense: {what}")]
     Senseless {
         /// The port.
         name: String,
@@ -293,68 +342,4 @@ pub fn port(name: &str) -> Result<&'static Port, PortError> {
         name: name.to_owned(),
         mend: suggest::mend(name, ports().iter().map(|port| port.name.as_str()).collect::<Vec<_>>()),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    const M3: &str = r#"
-        core = "Cortex-M3"
-        compiler = "arm-none-eabi"
-        flags = ["-mthumb", "-mcpu=cortex-m3"]
-        optimise = ["-O2"]
-        clock_hz = 25_000_000
-        ops = "all"
-        flash = { origin = 0, length = 0x40000 }
-        ram = { origin = 0x2000_0000, length = 0x10000 }
-        stack = 0x2000
-        heap = 0x400
-        model_align = 16
-        uart = { driver = "cmsdk", base = 0x4000_4000, irq = 0 }
-        qemu = { machine = "mps2-an385", icount_shift = 7 }
-    "#;
-
-    #[test]
-    fn every_port_in_the_program_is_sound() {
-        for (name, text) in PORT_FILES {
-            assert_eq!(Port::parse(name, text).map(|port| port.name).as_deref(), Ok(*name));
-        }
-    }
-
-    #[test]
-    fn an_unknown_key_is_refused_with_its_line() {
-        let error = Port::parse("m3", &M3.replace("heap", "heep")).unwrap_err().to_string();
-        assert!(error.contains("heep") && error.contains("line 11"), "{error}");
-    }
-
-    #[test]
-    fn operators_are_all_or_a_list_of_names() {
-        let few = Port::parse("m3", &M3.replace("\"all\"", "[\"CONV_2D\", \"SOFTMAX\"]")).unwrap();
-        assert_eq!(few.ops, Ops::Only(vec!["CONV_2D".into(), "SOFTMAX".into()]));
-        assert!(Port::parse("m3", &M3.replace("\"all\"", "\"some\"")).is_err());
-        assert!(Port::parse("m3", &M3.replace("\"all\"", "[\"conv) evil(\"]")).is_err());
-    }
-
-    #[test]
-    fn the_file_that_an_emulator_maps_holds_the_link() {
-        let with =
-            |more| Port::parse("m3", &format!("{M3}\nshared_memory = {{ base = 0x6000_0000, size = 0x1000{more} }}"));
-        let size = |more| with(more).unwrap().shared_memory.unwrap().file_size();
-        assert_eq!((size(""), size(", file = 0x8000")), (0x1000, 0x8000));
-        assert!(with(", file = 0x800").unwrap_err().to_string().contains("shared_memory"));
-    }
-
-    #[test]
-    fn an_instruction_shorter_than_a_tick_is_refused() {
-        let error = Port::parse("m3", &M3.replace("icount_shift = 7", "icount_shift = 6")).unwrap_err().to_string();
-        assert!(error.contains("clock_hz * 2^icount_shift"), "{error}");
-    }
-
-    #[test]
-    fn a_port_that_is_not_there_gets_a_suggestion() {
-        let error = port("mps2-an368").unwrap_err().to_string();
-        assert!(error.contains("did you mean `mps2-an38"), "{error}");
-    }
 }

@@ -22,7 +22,7 @@ pub(crate) fn step(step: &StepReport) -> String {
 
 /// `hello_world over sine on qemu:mps2-an386`.
 pub(crate) fn job(job: &JobNote) -> String {
-    format!("{} over {} on {}", escape(&job.model), escape(&job.dataset), escape(&job.target.0))
+    format!("{} over {} on {}", escape(&job.model), escape(&job.dataset), job.place)
 }
 
 /// A job and how it ended; a reason that is in `known`, which the reader has seen already, is not said again.
@@ -44,23 +44,24 @@ pub(crate) fn job_line(note: &JobNote, known: &str) -> String {
 /// A job with its attempts, where there were several, and its figures.
 pub(crate) fn job_lines(note: &JobNote, known: &str) -> Vec<String> {
     let mut lines = vec![job_line(note, known)];
-    for attempt in note.attempts.iter().filter(|_| note.attempts.len() > 1) {
+    for (index, attempt) in note.attempts.iter().enumerate().filter(|_| note.attempts.len() > 1) {
         let reason = if attempt.reason.is_empty() { String::new() } else { format!(": {}", escape(&attempt.reason)) };
         let took = text::time(attempt.took);
-        lines.push(format!("  attempt {}, {took}: {}{reason}", attempt.number, attempt.verdict));
+        let place = note.places.get(index).map(|place| format!(" on {place}")).unwrap_or_default();
+        lines.push(format!("  attempt {}{place}, {took}: {}{reason}", attempt.number, attempt.verdict));
     }
     lines.extend(note.figures.as_ref().map(|figures| format!("  {}", figures.sentence())));
     lines
 }
 
 /// A criterion with what was found.
-pub(crate) fn criterion(report: &CriterionReport) -> String {
+pub(crate) fn criterion(report: &CriterionReport, gather: &Gather) -> String {
     format!(
         "{}: {}, found {} on {}",
         report.judgement.verdict,
         escape(&report.criterion),
         escape(&report.measured),
-        escape(&report.target.0)
+        gather.label(&report.target)
     )
 }
 
@@ -83,7 +84,7 @@ pub(crate) fn trouble(scenario: &Finished, gather: &Gather) -> Vec<String> {
         known += &scenario.judgement.reason;
     }
     for report in scenario.course.criteria.iter().filter(|report| report.judgement.verdict != Verdict::Pass) {
-        lines.extend(missed(report, &known));
+        lines.extend(missed(report, &known, gather));
     }
     let jobs = scenario.course.jobs.iter().filter_map(|id| gather.jobs.get(id));
     for note in jobs.filter(|note| note.judgement.as_ref().is_none_or(|it| it.verdict != Verdict::Pass)) {
@@ -102,16 +103,19 @@ pub(crate) fn trouble(scenario: &Finished, gather: &Gather) -> Vec<String> {
 }
 
 /// A criterion that was not met, unless `known` says so of this target.
-fn missed(report: &CriterionReport, known: &str) -> Option<String> {
-    let (target, reason, measured) = (&report.target.0, &report.judgement.reason, &report.measured);
+fn missed(report: &CriterionReport, known: &str, gather: &Gather) -> Option<String> {
+    let (target, reason, measured) = (gather.name(&report.target), &report.judgement.reason, &report.measured);
     let found = format!("expected {}, found {measured}", report.criterion);
-    let words = match (known.contains(&format!("{target}: {reason}")), reason.contains(measured)) {
+    // A reason may name its target itself.
+    let names_it = reason.starts_with(&format!("{} ", report.target));
+    let told = known.contains(&format!("{target}: {reason}")) || (names_it && known.contains(reason));
+    let words = match (told, reason.contains(measured)) {
         (true, true) => return None,
         (true, false) => found,
         (false, true) => reason.clone(),
         (false, false) => format!("{found}: {reason}"),
     };
-    Some(format!("  {} on {}: {}", report.judgement.verdict, escape(target), escape(&words)))
+    Some(format!("  {} on {}: {}", report.judgement.verdict, escape(&target), escape(&words)))
 }
 
 /// A reason may have several lines (a compiler's message): each is kept.

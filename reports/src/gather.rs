@@ -2,18 +2,25 @@
 //!
 //! What it keeps is bounded by the count of jobs, a few hundred bytes for each; a scenario is forgotten when it is done.
 
-use crate::{figures::Figures, text};
+use crate::{
+    figures::Figures,
+    text::{self, escape},
+};
 use farm::{
     AttemptReport, FarmEvent, Fault, JobId, JobReport, Judgement, Stamped, TargetId, Verdict,
     events::{CriterionReport, ScenarioId, StepReport},
+    target::label,
 };
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     time::Duration,
 };
 
 /// How many lines of a log are worth showing.
 const TAIL: usize = 12;
+
+/// How many targets are named where a job may run on any of them.
+const CHOICES: usize = 4;
 
 /// What reports say of a job.
 #[derive(Debug, Clone)]
@@ -22,10 +29,15 @@ pub(crate) struct JobNote {
     pub model: String,
     pub dataset: String,
     pub target: TargetId,
+    /// Where it runs or ran, as people are to read it, escaped: `nucleo-1`, `sim-1 (simulated)`; while it may still run
+    /// on several, `any of nucleo-1, nucleo-2`.
+    pub place: String,
     pub samples: Option<usize>,
     /// `None` until it is finished.
     pub judgement: Option<Judgement>,
     pub attempts: Vec<AttemptReport>,
+    /// Where each attempt ran, escaped; empty where all ran in one place.
+    pub places: Vec<String>,
     /// `None` where no evidence came back.
     pub figures: Option<Figures>,
     /// The heaviest of its own verdict and those of the criteria judged on its evidence.
@@ -83,6 +95,8 @@ pub(crate) struct Finished {
 #[derive(Debug, Default)]
 pub(crate) struct Gather {
     pub jobs: HashMap<JobId, JobNote>,
+    /// Targets that only play a board.
+    pub simulated: HashSet<TargetId>,
     /// Scenarios that have begun and not ended.
     pub open: BTreeMap<ScenarioId, Course>,
 }
@@ -91,12 +105,38 @@ impl Gather {
     /// Takes in an event; hands out a scenario that it ends.
     pub(crate) fn on(&mut self, stamped: &Stamped) -> Option<Finished> {
         match &stamped.event {
-            FarmEvent::JobQueued { job, model, dataset, target, samples } => {
+            FarmEvent::TargetSeen { info, .. } if info.simulated => {
+                self.simulated.insert(info.id.clone());
+            }
+            FarmEvent::JobQueued { job, model, dataset, target, alternates, samples } => {
+                let all: Vec<String> = std::iter::once(target).chain(alternates).map(|id| self.label(id)).collect();
                 let note = self.job(*job, model, dataset, target);
                 note.samples = Some(*samples);
+                match all.len() {
+                    0 | 1 => (),
+                    2..=CHOICES => note.place = format!("any of {}", all.join(", ")),
+                    more => {
+                        note.place =
+                            format!("any of {} and {} others", all[..CHOICES - 1].join(", "), more + 1 - CHOICES)
+                    }
+                }
+            }
+            FarmEvent::AttemptStarted { job, target, .. } => {
+                let place = self.label(target);
+                if let Some(note) = self.jobs.get_mut(job) {
+                    (note.target, note.place) = (target.clone(), place);
+                }
             }
             FarmEvent::JobFinished { report, summary } => {
+                let place = escape(&label(&report.target, report.simulated)).into_owned();
+                let moved = report.attempts.iter().any(|attempt| attempt.target != report.target);
+                let places = report.attempts.iter().filter(|_| moved).map(|attempt| self.label(&attempt.target));
+                let places: Vec<String> = places.collect();
                 let note = self.job(report.id, &report.model, &report.dataset, &report.target);
+                if !report.attempts.is_empty() {
+                    (note.target, note.place) = (report.target.clone(), place);
+                }
+                note.places = places;
                 note.finish(report);
                 note.figures = summary.as_deref().map(Figures::of);
             }
@@ -127,15 +167,28 @@ impl Gather {
         None
     }
 
+    /// A target's name as people are to read it.
+    pub(crate) fn name(&self, target: &TargetId) -> String {
+        label(target, self.simulated.contains(target))
+    }
+
+    /// The same, escaped.
+    pub(crate) fn label(&self, target: &TargetId) -> String {
+        escape(&self.name(target)).into_owned()
+    }
+
     fn job(&mut self, id: JobId, model: &str, dataset: &str, target: &TargetId) -> &mut JobNote {
+        let place = self.label(target);
         self.jobs.entry(id).or_insert_with(|| JobNote {
             id,
+            place,
             model: model.to_owned(),
             dataset: dataset.to_owned(),
             target: target.clone(),
             samples: None,
             judgement: None,
             attempts: Vec::new(),
+            places: Vec::new(),
             figures: None,
             verdict: None,
             no_room: false,

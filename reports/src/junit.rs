@@ -128,7 +128,7 @@ impl JUnit {
             let verdict = step.judgement.as_ref().map_or("not reached", |judgement| judgement.verdict.word());
             lines.push(format!("{verdict}: {}", describe::step(step)));
         }
-        lines.extend(course.criteria.iter().map(describe::criterion));
+        lines.extend(course.criteria.iter().map(|report| describe::criterion(report, &self.gather)));
         for note in course.jobs.iter().filter_map(|id| self.gather.jobs.get(id)) {
             lines.extend(describe::job_lines(note, ""));
         }

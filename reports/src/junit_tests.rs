@@ -61,6 +61,21 @@ fn open(cases: &mut Vec<(String, Vec<(String, String)>)>, tag: &quick_xml::event
 }
 
 #[test]
+fn boards_are_named_where_a_job_ran_and_simulated_ones_are_called_so() {
+    let text = run(&script::boards());
+    for wanted in [
+        "job 1, hello_world over sine on nucleo-2: pass: after 1 infra retry: on nucleo-1: the probe left",
+        "  attempt 1 on nucleo-1, 800 ms: infra: the probe left while flashing\\u{1b}[2J",
+        "  attempt 2 on nucleo-2, 800 ms: pass",
+        "inconclusive: latency p99 <= 5 ms, found nothing on sim-1 (simulated)",
+        "job 2, hello_world over sine on sim-1 (simulated): pass",
+        "job 3, hello_world over sine on any of nucleo-1, sim-1 (simulated): blocked",
+    ] {
+        assert!(text.contains(wanted), "{wanted}: {text}");
+    }
+}
+
+#[test]
 fn each_verdict_has_its_element() {
     let xml = run(&script::every_verdict());
     let kinds: Vec<_> = cases(&xml)

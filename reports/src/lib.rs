@@ -33,7 +33,7 @@ mod gather;
 mod script;
 
 pub use collect::{ReportFailure, ReportOutcome, collect};
-pub use console::{Console, Screen};
+pub use console::{Console, Screen, Table};
 pub use folder::ReportFolder;
 pub use options::{Format, ReportOptions, UnknownFormat, colour_wanted, reporters};
 pub use reporter::{ReportError, Reporter};

@@ -21,12 +21,17 @@ pub(crate) struct Script {
 }
 
 fn target(id: &str) -> TargetInfo {
+    let board = Clock::BoardCycles { hz: 64_000_000 };
     let (stage, core, clock, slots) = match id {
         "container" => (Stage::Container, "x86-64", Clock::Host, Slots::Own(4)),
-        "board:nucleo" => (Stage::Board, "Cortex-M4F", Clock::BoardCycles { hz: 64_000_000 }, Slots::Own(1)),
+        id if id.starts_with("sim") => (Stage::Board, "Cortex-M4F", Clock::QemuInstructions, Slots::Own(1)),
+        id if id.contains("nucleo") => (Stage::Board, "Cortex-M4F", board, Slots::Own(1)),
         _ => (Stage::Emulator, "Cortex-M4F", Clock::QemuInstructions, Slots::Shared),
     };
-    TargetInfo { id: id.into(), stage, core: core.to_owned(), clock, slots, simulated: false }
+    let tags = if stage == Stage::Board { vec!["m4".to_owned()] } else { Vec::new() };
+    let kind = (stage == Stage::Board).then(|| "nucleo-l4r5zi".to_owned());
+    let (id, core, simulated) = (id.into(), core.to_owned(), id.starts_with("sim"));
+    TargetInfo { id, stage, core, clock, slots, simulated, tags, kind }
 }
 
 pub(crate) fn scenario(line: usize, name: &str) -> ScenarioId {
@@ -113,9 +118,10 @@ impl Script {
             model: model.to_owned(),
             dataset: dataset.to_owned(),
             target: target.into(),
+            alternates: Vec::new(),
             samples,
         });
-        self.tell(FarmEvent::AttemptStarted { job: JobId(job), attempt: 1 });
+        self.tell(FarmEvent::AttemptStarted { job: JobId(job), attempt: 1, target: target.into() });
         self.tell(FarmEvent::JobProgress { job: JobId(job), done: samples / 2 });
     }
 
@@ -128,11 +134,12 @@ impl Script {
             let last = number > retries;
             let verdict = if last { Verdict::Pass } else { Verdict::Infra };
             let reason = if last { "" } else { "QEMU was killed by signal 9" }.to_owned();
-            let report = AttemptReport { number, verdict, reason, took: Duration::from_millis(800) };
+            let report =
+                AttemptReport { number, target: names[2].into(), verdict, reason, took: Duration::from_millis(800) };
             self.tell(FarmEvent::AttemptFinished { job: JobId(job), report: report.clone() });
             attempts.push(report);
             if !last {
-                self.tell(FarmEvent::AttemptStarted { job: JobId(job), attempt: number + 1 });
+                self.tell(FarmEvent::AttemptStarted { job: JobId(job), attempt: number + 1, target: names[2].into() });
             }
         }
         let reason = if retries > 0 { "after 1 infra retry" } else { "" };
@@ -143,6 +150,7 @@ impl Script {
             model: names[0].to_owned(),
             dataset: names[1].to_owned(),
             target: names[2].into(),
+            simulated: target(names[2]).simulated,
             judgement: Judgement::new(Verdict::Pass, reason),
             fault: None,
             attempts,
@@ -178,13 +186,20 @@ impl Script {
         if verdict != Verdict::Blocked {
             self.start(job, names, 1_001);
             let took = Duration::from_millis(800);
-            attempts.push(AttemptReport { number: 1, verdict, reason: reason.to_owned(), took });
+            attempts.push(AttemptReport {
+                number: 1,
+                target: names[2].into(),
+                verdict,
+                reason: reason.to_owned(),
+                took,
+            });
         }
         let report = JobReport {
             id: JobId(job),
             model: names[0].to_owned(),
             dataset: names[1].to_owned(),
             target: names[2].into(),
+            simulated: target(names[2]).simulated,
             judgement: Judgement::new(verdict, reason),
             fault,
             attempts,
@@ -328,6 +343,80 @@ pub(crate) fn every_verdict() -> Vec<Stamped> {
     script.judge(&id, 6, m4, criterion, (Verdict::Inconclusive, few));
     script.step(&id, "Then ", "the top-1 accuracy is at least 99 %", Some((Verdict::Inconclusive, &told)));
     script.end(&id, Verdict::Inconclusive, &told);
+    script.finish(false);
+    script.events
+}
+
+/// A run on boards: one that waits, one whose bench fails and that goes on elsewhere, a simulated one, one that could have
+/// none.
+pub(crate) fn boards() -> Vec<Stamped> {
+    let mut script = Script::new(3);
+    for board in ["nucleo-1", "nucleo-2", "sim-1"] {
+        script.ready(board, "probe-rs 0.32");
+    }
+    script.see("sim-2", Availability::Absent { reason: "it is not on the bench".to_owned() });
+    let id = scenario(5, "Any board");
+    script.begin(&id, &["board"]);
+    let (job, lost) = (JobId(1), "the probe left while flashing\u{1b}[2J");
+    let alternates = vec!["nucleo-2".into(), "sim-1".into()];
+    let (model, dataset) = ("hello_world".to_owned(), "sine".to_owned());
+    script.tell(FarmEvent::JobQueued { job, model, dataset, target: "nucleo-1".into(), alternates, samples: 1_001 });
+    let why = "held by process 4711 (qa, tinyfarm run) since 10:31".to_owned();
+    script.tell(FarmEvent::Waiting { job, target: "nucleo-1".into(), why });
+    let mut attempts = Vec::new();
+    for (number, board, verdict, reason) in [(1, "nucleo-1", Verdict::Infra, lost), (2, "nucleo-2", Verdict::Pass, "")]
+    {
+        script.tell(FarmEvent::AttemptStarted { job, attempt: number, target: board.into() });
+        for done in [0, 90_000] {
+            script.tell(FarmEvent::Flashing { target: board.into(), done, total: 180_000 });
+        }
+        let (target, took) = (board.into(), Duration::from_millis(800));
+        let report = AttemptReport { number, target, verdict, reason: reason.to_owned(), took };
+        attempts.push(report.clone());
+        script.tell(FarmEvent::AttemptFinished { job, report });
+        if verdict == Verdict::Infra {
+            for (state, reason) in [("quarantined", lost), ("re-admitted", "")] {
+                let (target, state, reason) = (board.into(), state.to_owned(), reason.to_owned());
+                script.tell(FarmEvent::BenchHealth { target, state, reason });
+            }
+        }
+    }
+    let evidence = evidence("nucleo-2");
+    let summary = Arc::new(summary(&evidence, 1_001, Found::Sine(0.033_612)));
+    let report = JobReport {
+        id: job,
+        model: "hello_world".to_owned(),
+        dataset: "sine".to_owned(),
+        target: "nucleo-2".into(),
+        simulated: false,
+        judgement: Judgement::new(Verdict::Pass, format!("after 1 infra retry: on nucleo-1: {lost}")),
+        fault: None,
+        attempts,
+        evidence: Some(Arc::new(evidence)),
+        log: String::new(),
+    };
+    script.tell(FarmEvent::JobFinished { report: Arc::new(report), summary: Some(summary) });
+    script.tell(FarmEvent::JobUsed { scenario: id.clone(), job });
+    script.end(&id, Verdict::Pass, &format!("nucleo-2: after 1 infra retry: on nucleo-1: {lost}"));
+
+    let id = scenario(15, "A simulated board");
+    script.begin(&id, &[]);
+    script.job(&id, 2, ["hello_world", "sine", "sim-1"], Found::Sine(0.033_612), 1);
+    script.judge(&id, 2, "sim-1", ["mean absolute error <= 0.05", "0.0336"], (Verdict::Pass, ""));
+    let timeless = "sim-1 is simulated and tells no time";
+    script.judge(&id, 2, "sim-1", ["latency p99 <= 5 ms", "nothing"], (Verdict::Inconclusive, timeless));
+    script.step(&id, "When ", "it runs on the board \"sim-1\", accepted by", Some((Verdict::Inconclusive, timeless)));
+    script.end(&id, Verdict::Inconclusive, timeless);
+
+    let id = scenario(25, "No board");
+    script.begin(&id, &[]);
+    let (job, target, alternates) = (JobId(3), "nucleo-1".into(), vec!["sim-1".into()]);
+    let (model, dataset) = ("hello_world".to_owned(), "sine".to_owned());
+    script.tell(FarmEvent::JobQueued { job, model, dataset, target, alternates, samples: 1_001 });
+    let none = "none of its 2 targets can be used: nucleo-1: quarantined; sim-1: quarantined";
+    script.lost(&id, 3, ["hello_world", "sine", "nucleo-1"], (Verdict::Blocked, none), "");
+    script.step(&id, "When ", "it runs on any board tagged \"m4\"", Some((Verdict::Blocked, none)));
+    script.end(&id, Verdict::Blocked, none);
     script.finish(false);
     script.events
 }

@@ -1,12 +1,8 @@
 //! `tinyfarm build`: the runners of targets, without running anything.
 
 use super::say;
-use crate::{
-    cli::BuildArgs,
-    config::Config,
-    targets::{self, Building},
-};
-use farm::{Target, TargetId, suggest};
+use crate::{cli::BuildArgs, config::Config, targets};
+use farm::{FarmEvent, Target, TargetId, suggest};
 use reports::text::{count, time};
 use std::{collections::HashSet, sync::Arc, time::Instant};
 use tokio::{sync::mpsc, task::JoinSet};
@@ -17,7 +13,7 @@ const NOT_BUILT: u8 = 3;
 /// Prepares the targets that are named, or all, at the same time.
 pub async fn run(config: &Config, arguments: &BuildArgs) -> miette::Result<u8> {
     let (told, mut building) = mpsc::unbounded_channel();
-    let all = targets::gather(config, "build", move |progress| drop(told.send(progress)))?;
+    let all = targets::gather(config, "build", move |event| drop(told.send(event)))?;
     let names: Vec<&str> = all.iter().map(|target| target.info().id.0.as_str()).collect();
     if let Some(unknown) = arguments.targets.iter().find(|wanted| !names.contains(&wanted.as_str())) {
         miette::bail!(help = suggest::mend(unknown, names.iter().copied()), "there is no target `{unknown}`");
@@ -38,8 +34,10 @@ pub async fn run(config: &Config, arguments: &BuildArgs) -> miette::Result<u8> {
     loop {
         let built = tokio::select! {
             biased;
-            Some(Building { target, total, .. }) = building.recv() => {
-                if quiet.remove(&target) {
+            Some(event) = building.recv() => {
+                if let FarmEvent::Building { target, total, .. } = event
+                    && quiet.remove(&target)
+                {
                     say(format_args!("{target:24} building: {}", count(total, "file")))?;
                 }
                 continue;

@@ -1,9 +1,11 @@
 //! The subcommands: one file each.
 
+pub mod boards;
 pub mod build;
 pub mod check;
 pub mod models;
 pub mod run;
+pub mod sim_board;
 pub mod steps;
 pub mod targets;
 
@@ -21,12 +23,13 @@ const NO_FILE: &str = "there is no tinyfarm.toml here or above, so that features
                        folders `features` and `models` of this one";
 
 /// What to plan, from the configuration and the command line, which has the last word.
-fn plan_options(config: &Config, selection: &Selection) -> PlanOptions {
+fn plan_options(config: &Config, selection: &Selection, require_boards: bool) -> PlanOptions {
     PlanOptions {
         tags: selection.tags.clone(),
         name: selection.name.clone(),
         stages: selection.stages.clone(),
         targets: selection.target.clone(),
+        require_boards,
         stand_in_host: config.container.stand_in_host,
         timeouts: (&config.timeouts).into(),
         retries: config.retries,
@@ -34,10 +37,16 @@ fn plan_options(config: &Config, selection: &Selection) -> PlanOptions {
 }
 
 /// Plans the selection. `Err` is the exit code: everything that is wrong has been told on standard error.
-fn plan(config: &Config, selection: &Selection, targets: &[farm::TargetInfo]) -> miette::Result<Result<Plan, u8>> {
+fn plan(
+    config: &Config,
+    selection: &Selection,
+    require_boards: bool,
+    targets: &[farm::TargetInfo],
+) -> miette::Result<Result<Plan, u8>> {
     let library = crate::targets::library(config)?;
     let paths = if selection.paths.is_empty() { seen_from_here(&config.features) } else { selection.paths.clone() };
-    Ok(Plan::new(&paths, &plan_options(config, selection), &library, targets).map_err(|errors| {
+    let options = plan_options(config, selection, require_boards);
+    Ok(Plan::new(&paths, &options, &library, targets).map_err(|errors| {
         tell(&errors, config);
         WRONG
     }))

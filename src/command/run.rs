@@ -1,12 +1,8 @@
 //! `tinyfarm run`: plan, run, judge, report.
 
-use crate::{
-    cli::RunArgs,
-    config::Config,
-    targets::{self, Building},
-};
+use crate::{cli::RunArgs, config::Config, targets};
 use ::steps::{RunOptions, run as run_plan};
-use farm::{EventSink, FarmEvent, Scheduler, scheduler::SchedulerOptions};
+use farm::{EventSink, Scheduler, scheduler::SchedulerOptions};
 use miette::IntoDiagnostic as _;
 use reports::{ReportOptions, Screen, collect, reporters};
 use std::{
@@ -26,11 +22,10 @@ pub async fn run(mut config: Config, arguments: RunArgs, verbose: u8, screen: Sc
 
     let name = run_name();
     let (sink, events) = EventSink::channel();
-    let building = sink.clone();
-    let targets = targets::gather(&config, &name, move |Building { target, done, total }| {
-        building.send(FarmEvent::Building { target, done, total });
-    })?;
-    let plan = match super::plan(&config, &arguments.selection, &targets::infos(&targets))? {
+    let news = sink.clone();
+    let targets = targets::gather(&config, &name, move |event| news.send(event))?;
+    let infos = targets::infos(&targets);
+    let plan = match super::plan(&config, &arguments.selection, arguments.require_boards, &infos)? {
         Ok(plan) => plan,
         Err(code) => return Ok(code),
     };
@@ -52,7 +47,8 @@ pub async fn run(mut config: Config, arguments: RunArgs, verbose: u8, screen: Sc
         tokio::spawn(interrupts(kind, cancel.clone(), screen.clone()));
     }
     let reporting = tokio::spawn(collect(events, reporters));
-    let options = SchedulerOptions { jobs: config.jobs(), ..SchedulerOptions::default() };
+    let wait_timeout = config.timeouts.wait.0;
+    let options = SchedulerOptions { jobs: config.jobs(), wait_timeout, ..SchedulerOptions::default() };
     let scheduler = Arc::new(Scheduler::new(targets, options, sink.clone(), cancel.clone()));
     let options = RunOptions {
         run: name,
@@ -89,7 +85,7 @@ async fn interrupts(kind: SignalKind, cancel: CancellationToken, screen: Screen)
 }
 
 /// Whether this process was started with the signal ignored.
-fn is_ignored(kind: SignalKind) -> bool {
+pub(super) fn is_ignored(kind: SignalKind) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).map(str::trim);
     let mask = mask.and_then(|mask| u64::from_str_radix(mask, 16).ok()).unwrap_or_default();

@@ -92,7 +92,8 @@ impl Acceptance {
         Ok(Self { columns, rows })
     }
 
-    /// Whether every column speaks of something there is: a stage, or a target among `known`.
+    /// Whether every column speaks of something there is: a stage, or a target among `known`, to which belongs what the
+    /// step itself names.
     pub(crate) fn check_columns(&self, known: &[&str]) -> Result<(), PhraseError> {
         for (index, column) in self.columns.iter().enumerate() {
             if let Column::Target(name) = column
@@ -108,8 +109,15 @@ impl Acceptance {
         Ok(())
     }
 
-    /// The first column that speaks of none of `targets` and of no stage in `stages`.
-    pub(crate) fn idle_column(&self, targets: &[TargetInfo], stages: &[Stage]) -> Option<(usize, String)> {
+    /// The first column that speaks of nothing in `groups`.
+    pub(crate) fn idle_column(&self, groups: &[Group]) -> Option<(usize, String)> {
+        let stages: Vec<Stage> = groups.iter().map(|group| group.stage).collect();
+        let named = |name: &String| {
+            let here = |group: &Group| {
+                group.unknown.as_ref() == Some(name) || group.targets.iter().any(|info| info.id.0 == *name)
+            };
+            groups.iter().any(here)
+        };
         self.columns.iter().enumerate().find_map(|(index, column)| match column {
             Column::Every => None,
             Column::Stage(Stage::Host) if stages.contains(&Stage::Container) => None,
@@ -117,7 +125,7 @@ impl Acceptance {
                 let stands_in = *stage == Stage::Container && stages.contains(&Stage::Host);
                 (!stages.contains(stage) && !stands_in).then(|| (index + 1, stage.word().to_owned()))
             }
-            Column::Target(name) => targets.iter().all(|info| info.id.0 != *name).then(|| (index + 1, name.clone())),
+            Column::Target(name) => (!named(name)).then(|| (index + 1, name.clone())),
         })
     }
 
@@ -148,7 +156,8 @@ impl Acceptance {
     /// Whether a bound is for what is in `group`: for one of its targets, for a host in the container's stead, or for a
     /// stage that the farm knows no target of.
     pub(crate) fn is_for(&self, group: &Group) -> bool {
-        group.targets.iter().any(|info| self.judged_on(info).next().is_some())
+        group.targets.iter().chain(&group.simulated).any(|info| self.judged_on(info).next().is_some())
+            || group.unknown.clone().is_some_and(|name| self.has_bound(&Column::Target(name)))
             || (group.targets.is_empty() && self.has_bound(&Column::Every))
             || self.binds(group.stage)
             || (group.stage == Stage::Container && self.binds(Stage::Host))

@@ -83,8 +83,13 @@ pub enum Place {
         /// Leave out what the model does not fit.
         fitting: bool,
     },
-    /// Every board.
-    Boards,
+    /// Boards: each that has all of `tags`, or any one of them.
+    Boards {
+        /// Words that a board's definition must have; empty: all boards.
+        tags: Vec<String>,
+        /// One of them will do, whichever is free.
+        any: bool,
+    },
     /// Container, then emulators, then boards.
     Stages {
         /// Leave out what the model does not fit.
@@ -98,10 +103,17 @@ impl Place {
         ("the container", "the runner in a container; `host` stands in where the run allows it and no engine is there"),
         ("the host", "the runner as a child process of the farm; isolates nothing"),
         ("the emulator \"qemu:mps2-an386\"", "one emulated machine"),
-        ("the board \"…\"", "one board"),
+        ("the board \"nucleo-1\"", "one board by name; its job stays on it, retries too"),
+        (
+            "any board tagged \"m4\" and \"rtt\"",
+            "one board, the first that is free of those that have all these tags; when the bench fails, it is tried again on \
+             another, an equal one first",
+        ),
+        ("any board", "the same, of all boards"),
         ("the target \"…\"", "one target of whatever kind"),
         ("every emulator", "all emulated machines; one that the model does not fit is a fail"),
         ("every emulator that it fits", "the same, but machines that the model does not fit are left out and named"),
+        ("every board tagged \"m4\"", "all boards that have all these tags"),
         ("every board", "all boards"),
         (
             "every stage",
@@ -118,7 +130,6 @@ impl Place {
             "the host" => Self::Host,
             "every emulator" => Self::Emulators { fitting: false },
             "every emulator that it fits" => Self::Emulators { fitting: true },
-            "every board" => Self::Boards,
             "every stage" => Self::Stages { fitting: false },
             "every stage that it fits" => Self::Stages { fitting: true },
             _ => {
@@ -126,6 +137,10 @@ impl Place {
                     Self::Target { name, kind: Some(farm::Stage::Emulator) }
                 } else if let Some(name) = quoted("the board ") {
                     Self::Target { name, kind: Some(farm::Stage::Board) }
+                } else if let Some(rest) = words.strip_prefix("any board") {
+                    Self::Boards { tags: tagged(rest)?, any: true }
+                } else if let Some(rest) = words.strip_prefix("every board") {
+                    Self::Boards { tags: tagged(rest)?, any: false }
                 } else {
                     Self::Target { name: quoted("the target ")?, kind: None }
                 }
@@ -133,8 +148,43 @@ impl Place {
         })
     }
 
+    /// The board that is named, which need not be known here: features are shared between farms.
+    pub(crate) fn named_board(&self) -> Option<&str> {
+        match self {
+            Self::Target { name, kind: Some(farm::Stage::Board) } => Some(name),
+            _ => None,
+        }
+    }
+
     /// Whether targets that the model does not fit are left out.
     pub fn fitting(&self) -> bool {
         matches!(self, Self::Emulators { fitting: true } | Self::Stages { fitting: true })
+    }
+}
+
+/// The tags in ` tagged "m4" and "rtt"`; none in nothing.
+fn tagged(words: &str) -> Option<Vec<String>> {
+    if words.is_empty() {
+        return Some(Vec::new());
+    }
+    let words = words.strip_prefix(" tagged \"")?.strip_suffix('"')?;
+    let tags = words.split("\" and \"").map(|tag| (!tag.is_empty() && !tag.contains('"')).then(|| tag.to_owned()));
+    tags.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn boards_are_chosen_by_tags() {
+        let boards =
+            |tags: &[&str], any| Some(Place::Boards { tags: tags.iter().map(|tag| (*tag).to_owned()).collect(), any });
+        assert_eq!(Place::parse("any board tagged \"m4\" and \"r t\""), boards(&["m4", "r t"], true));
+        assert_eq!(Place::parse("every board tagged \"m4\""), boards(&["m4"], false));
+        assert_eq!(Place::parse("any board"), boards(&[], true));
+        for wrong in ["any boards", "any board tagged", "any board tagged \"\"", "any board tagged \"a\" or \"b\""] {
+            assert_eq!(Place::parse(wrong), None, "{wrong}");
+        }
     }
 }

@@ -15,6 +15,7 @@
 
 pub mod acceptance;
 pub mod action;
+mod boards;
 pub mod catalogue;
 mod expression;
 mod gherkin_text;

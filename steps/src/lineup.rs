@@ -1,7 +1,7 @@
 //! Which targets a step runs on, stage by stage, within what the run and the scenario's tags allow. Pure: nothing here
 //! asks a target anything.
 
-use crate::{action::Place, phrase::PhraseError};
+use crate::{action::Place, boards, phrase::PhraseError};
 use farm::{Stage, TargetInfo};
 
 /// What a run is restricted to.
@@ -11,6 +11,8 @@ pub(crate) struct Scope {
     pub stages: Vec<Stage>,
     /// Targets asked for by name; empty: all.
     pub targets: Vec<String>,
+    /// Boards that are only simulated are as if they were not there.
+    pub require_boards: bool,
 }
 
 impl Scope {
@@ -24,6 +26,11 @@ impl Scope {
     fn wants(&self, info: &TargetInfo) -> bool {
         self.wants_stage(info.stage) && (self.targets.is_empty() || self.targets.contains(&info.id.0))
     }
+
+    /// The same without what was asked for by name or stage.
+    pub fn unrestricted(&self) -> Self {
+        Self { require_boards: self.require_boards, ..Self::default() }
+    }
 }
 
 /// The targets of one stage.
@@ -33,6 +40,25 @@ pub(crate) struct Group {
     pub stage: Stage,
     /// Its targets; none where the farm knows none.
     pub targets: Vec<TargetInfo>,
+    /// Any one of them will do: one job, which takes the first that is free.
+    pub any: bool,
+    /// Boards left out because the run wants real ones.
+    pub simulated: Vec<TargetInfo>,
+    /// What was looked for where there is no target, and what is known instead.
+    pub missing: Option<String>,
+    /// The board that was asked for by name and is not there.
+    pub unknown: Option<String>,
+}
+
+impl Group {
+    pub(crate) fn new(stage: Stage, targets: Vec<TargetInfo>) -> Self {
+        Self { stage, targets, any: false, simulated: Vec::new(), missing: None, unknown: None }
+    }
+
+    /// Why there is nothing to run on.
+    pub(crate) fn nothing(&self) -> String {
+        self.missing.clone().unwrap_or_else(|| format!("this farm knows no {}", self.stage))
+    }
 }
 
 /// Why a step has no lineup.
@@ -51,17 +77,14 @@ pub(crate) fn lineup(
     scope: &Scope,
     tag: Option<Stage>,
 ) -> Result<Vec<Group>, NoLineup> {
-    let of_stage = |stage: Stage| {
-        let targets = infos.iter().filter(|info| info.stage == stage && scope.wants(info)).cloned().collect();
-        Group { stage, targets }
-    };
+    let emulators = || Group::new(Stage::Emulator, of_stage(Stage::Emulator, infos).cloned().collect());
     let groups = match place {
         Place::Container => vec![container(infos, scope)],
-        Place::Host => vec![of_stage(Stage::Host)],
+        Place::Host => vec![Group::new(Stage::Host, of_stage(Stage::Host, infos).cloned().collect())],
         Place::Target { name, kind } => vec![named(name, *kind, infos)?],
-        Place::Emulators { .. } => vec![of_stage(Stage::Emulator)],
-        Place::Boards => vec![of_stage(Stage::Board)],
-        Place::Stages { .. } => vec![container(infos, scope), of_stage(Stage::Emulator), of_stage(Stage::Board)],
+        Place::Emulators { .. } => vec![emulators()],
+        Place::Boards { tags, any } => vec![boards::tagged(tags, *any, infos)],
+        Place::Stages { .. } => vec![container(infos, scope), emulators(), boards::tagged(&[], false, infos)],
     };
     let several = matches!(place, Place::Stages { .. });
     if let Some(tag) = tag
@@ -81,11 +104,11 @@ pub(crate) fn lineup(
         .filter(|group| scope.wants_stage(group.stage) && tag.is_none_or(|tag| seen_as(group.stage) == tag))
         .map(|mut group| {
             group.targets.retain(|info| scope.wants(info));
-            group
+            if scope.require_boards { boards::required(group) } else { group }
         })
         // With targets asked for by name, a stage that has none of them is left out; else an empty stage is one that
         // the farm knows no target for, and the run says so.
-        .filter(|group| scope.targets.is_empty() || !group.targets.is_empty())
+        .filter(|group| scope.targets.is_empty() || !group.targets.is_empty() || !group.simulated.is_empty())
         .collect();
     if wanted.is_empty() {
         return Err(NoLineup::LeftOut(match (scope.stages.is_empty(), scope.targets.is_empty()) {
@@ -94,6 +117,11 @@ pub(crate) fn lineup(
         }));
     }
     Ok(wanted)
+}
+
+/// The targets of a stage.
+pub(crate) fn of_stage(stage: Stage, infos: &[TargetInfo]) -> impl Iterator<Item = &TargetInfo> + Clone {
+    infos.iter().filter(move |info| info.stage == stage)
 }
 
 /// The stage a host counts as: it only ever stands in for the container.
@@ -106,7 +134,7 @@ fn container(infos: &[TargetInfo], scope: &Scope) -> Group {
     let host_only = (scope.stages.contains(&Stage::Host) && !scope.stages.contains(&Stage::Container))
         || (scope.targets.iter().any(|name| name == "host") && !scope.targets.iter().any(|name| name == "container"));
     let stage = if host_only { Stage::Host } else { Stage::Container };
-    Group { stage, targets: infos.iter().filter(|info| info.stage == stage).cloned().collect() }
+    Group::new(stage, of_stage(stage, infos).cloned().collect())
 }
 
 fn named(name: &str, kind: Option<Stage>, infos: &[TargetInfo]) -> Result<Group, NoLineup> {
@@ -114,6 +142,7 @@ fn named(name: &str, kind: Option<Stage>, infos: &[TargetInfo]) -> Result<Group,
         infos.iter().filter(|info| kind.is_none_or(|kind| kind == info.stage)).map(|info| info.id.0.as_str()).collect();
     let found = infos.iter().find(|info| info.id.0 == name);
     match (found, kind) {
+        (None, Some(Stage::Board)) => Ok(boards::unknown(name, infos)),
         (None, kind) => {
             let what = kind.map_or("target", |kind| kind.word());
             Err(NoLineup::Wrong(PhraseError::unknown(what, name, known.iter().copied())))
@@ -122,6 +151,6 @@ fn named(name: &str, kind: Option<Stage>, infos: &[TargetInfo]) -> Result<Group,
             PhraseError::new(format!("`{name}` is no {kind}, it is of the {} stage", info.stage))
                 .help(format!("write `the target \"{name}\"`")),
         )),
-        (Some(info), _) => Ok(Group { stage: info.stage, targets: vec![info.clone()] }),
+        (Some(info), _) => Ok(Group::new(info.stage, vec![info.clone()])),
     }
 }

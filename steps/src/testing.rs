@@ -53,12 +53,13 @@ impl std::fmt::Debug for Mock {
     }
 }
 
-/// A mock target; its stage and clock are those that its name tells.
+/// A mock target; its stage and clock are those that its name tells: one that begins with `sim` is a simulated board.
 pub(crate) fn mock(id: &str, script: Script) -> Mock {
     let (stage, clock) = match id {
         "container" => (Stage::Container, Clock::Host),
         "host" => (Stage::Host, Clock::Host),
         id if id.starts_with("qemu:") => (Stage::Emulator, Clock::QemuInstructions),
+        id if id.starts_with("sim") => (Stage::Board, Clock::QemuInstructions),
         _ => (Stage::Board, Clock::BoardCycles { hz: 1_000_000 }),
     };
     let info = TargetInfo {
@@ -67,7 +68,9 @@ pub(crate) fn mock(id: &str, script: Script) -> Mock {
         core: "a core".to_owned(),
         clock,
         slots: Slots::Shared,
-        simulated: false,
+        simulated: id.starts_with("sim"),
+        tags: Vec::new(),
+        kind: None,
     };
     Mock { info, script, opened: Arc::default() }
 }
@@ -211,6 +214,8 @@ pub(crate) struct Yard {
     pub options: PlanOptions,
     pub concurrency: usize,
     pub cancel: CancellationToken,
+    /// All in one thread: of targets that are free, jobs then take the first.
+    in_order: bool,
 }
 
 /// A yard with a container and two emulators that do what they should, two models and three datasets:
@@ -230,7 +235,8 @@ pub(crate) fn yard() -> Yard {
         mock("qemu:m3", Script::Offset(0.0)),
         mock("qemu:m4", Script::Offset(0.0)),
     ];
-    Yard { folder, targets, options: PlanOptions::default(), concurrency: 128, cancel: CancellationToken::new() }
+    let (options, cancel) = (PlanOptions::default(), CancellationToken::new());
+    Yard { folder, targets, options, concurrency: 128, cancel, in_order: false }
 }
 
 impl Yard {
@@ -238,6 +244,18 @@ impl Yard {
         self.targets.retain(|target| target.info.id.0 != id);
         self.targets.push(mock(id, script));
         self
+    }
+
+    /// With a board that has these tags; all with the same first tag are of one kind.
+    pub fn with_board(self, id: &str, tags: &[&str], script: Script) -> Self {
+        let mut yard = self.with(id, script);
+        yard.in_order = true;
+        if let Some(board) = yard.targets.last_mut() {
+            board.info.slots = Slots::Own(1);
+            board.info.tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
+            board.info.kind = tags.first().map(|tag| (*tag).to_owned());
+        }
+        yard
     }
 
     /// Writes a file beside the others.
@@ -286,7 +304,10 @@ impl Yard {
         let (sink, mut events) = EventSink::channel();
         let targets: Vec<Arc<dyn Target>> =
             self.targets.iter().map(|target| Arc::new(target.clone()) as Arc<dyn Target>).collect();
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let runtime = match self.in_order {
+            true => tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap(),
+            false => tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap(),
+        };
         runtime.block_on(async {
             let scheduler =
                 Arc::new(Scheduler::new(targets, SchedulerOptions::default(), sink.clone(), self.cancel.clone()));

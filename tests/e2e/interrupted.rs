@@ -111,7 +111,8 @@ fn an_interruption_while_a_runner_is_built_ends_the_run_and_the_compiler() {
     assert!(!alive(compiler), "the compiler outlived the run");
 }
 
-fn alive(process: u32) -> bool {
+/// Whether a process runs.
+pub fn alive(process: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     stat.rsplit_once(") ").is_some_and(|(_, tail)| !tail.starts_with('Z'))
 }

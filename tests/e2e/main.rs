@@ -5,10 +5,14 @@
 mod bad_datasets;
 mod bad_features;
 mod bad_models;
+mod bench;
+mod boards_cli;
+mod boards_wanted;
 mod cli;
 mod criteria;
 mod interrupted;
 mod lost_bench;
 mod misbehaving_runner;
 mod reports;
+mod sim_board;
 mod support;

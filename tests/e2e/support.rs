@@ -199,7 +199,8 @@ impl Running {
     }
 }
 
-fn kill(signal: &str, process: u32) {
+/// Sends a process a signal.
+pub fn kill(signal: &str, process: u32) {
     let status = Command::new("sh").args(["-c", &format!("kill -{signal} {process}")]).status().expect("sh runs");
     assert!(status.success(), "kill -{signal} {process}");
 }

@@ -37,6 +37,7 @@ pub fn job(target: &dyn Target, samples: usize) -> JobSpec {
         model,
         dataset: Arc::new(dataset),
         target: target.info().id.clone(),
+        alternates: Vec::new(),
         arena_limit: None,
         timeouts: Timeouts { open: Duration::from_secs(20), ..Timeouts::default() },
         retries: 0,

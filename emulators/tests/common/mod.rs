@@ -59,6 +59,7 @@ pub fn job(target: &Qemu, model: &Arc<Model>, inputs: Vec<Vec<u8>>) -> JobSpec {
         model: model.clone(),
         dataset: Arc::new(dataset),
         target: target.info().id.clone(),
+        alternates: Vec::new(),
         arena_limit: None,
         // Debug builds on a busy machine: only a hang gets near these.
         timeouts: Timeouts {

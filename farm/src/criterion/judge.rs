@@ -277,6 +277,11 @@ impl Criterion {
             }
             Kind::Latency(statistic) => {
                 let clock = summary.clock;
+                let target = &subject.evidence.target;
+                if target.simulated {
+                    let reason = format!("{} is simulated and tells no time", target.id);
+                    return Err(Undecided(Verdict::Inconclusive, reason));
+                }
                 let (Clock::BoardCycles { hz } | Clock::BoardTimer { hz }) = clock else {
                     return Err(self.untrusted(&clock, "tells no time to rely on"));
                 };

@@ -278,6 +278,20 @@ fn a_clock_that_turns_out_to_be_another_is_not_trusted() {
 }
 
 #[test]
+fn a_simulated_board_counts_instructions_and_tells_no_time() {
+    let mut bench = Bench::new(Truth::Unknown, QEMU, &[&[0.0]], &[5_000]);
+    bench.evidence.target = TargetInfo { simulated: true, ..place("sim-1", Stage::Board, QEMU) };
+    assert_eq!(bench.check("latency p99", "<= 5 ms", &bench.evidence.target), "sound");
+    assert_eq!(bench.reason("latency p99", "<= 5 ms"), "inconclusive: sim-1 is simulated and tells no time");
+    assert_eq!(bench.check("instructions p99", "<= 5,000", &bench.evidence.target), "sound");
+    assert_eq!(bench.verdict("instructions p99", "<= 5,000"), Verdict::Pass);
+    // Whatever clock it says it has.
+    bench.evidence.target.clock = BOARD;
+    bench.evidence.clock = BOARD;
+    assert_eq!(bench.verdict("latency p99", "<= 5 ms"), Verdict::Inconclusive);
+}
+
+#[test]
 fn what_cannot_be_judged_is_told_before_anything_runs() {
     let (qemu, board) = (place("qemu:m", Stage::Emulator, QEMU), place("nucleo", Stage::Board, BOARD));
     let container = place("container", Stage::Container, Clock::Host);

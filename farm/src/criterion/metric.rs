@@ -30,8 +30,8 @@ impl Needs {
             Self::Expected => "a dataset with expected values",
             Self::Labels => "a dataset with labels",
             Self::Reference => "another target to compare with",
-            Self::Instructions => "an emulator's clock",
-            Self::Time => "a board's clock",
+            Self::Instructions => "an emulator's or a simulated board's clock",
+            Self::Time => "a board's clock; inconclusive on a simulated one",
             Self::Firmware => "firmware: an emulator or a board",
         }
     }

@@ -1,7 +1,8 @@
 //! One attempt of a job: open, infer, close, each with its time budget.
 
+use super::place::Place;
 use crate::{
-    Digest, Evidence, FarmEvent, Fault, Footprint, Handshake, Inference, JobId, JobSpec, Provenance, Session, Target,
+    Digest, Evidence, FarmEvent, Fault, Footprint, Handshake, Inference, JobId, JobSpec, Provenance, Session,
     TargetError, Verdict, events::EventSink,
 };
 use futures::FutureExt;
@@ -23,6 +24,13 @@ pub(super) struct Attempt {
     pub(super) remark: Option<String>,
 }
 
+impl Attempt {
+    /// One that ended before there was anything to tell of it.
+    pub(super) fn without(stop: Stop) -> Self {
+        Self { outcome: Err(stop), log: String::new(), remark: None }
+    }
+}
+
 /// Why there is no evidence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Stop {
@@ -42,6 +50,14 @@ impl Stop {
             Self::Target(TargetError::Fault(_)) => Verdict::Fail,
             Self::Target(TargetError::Bench(_)) => Verdict::Infra,
             Self::Target(TargetError::Blocked(_)) | Self::Interrupted => Verdict::Blocked,
+        }
+    }
+
+    /// As a target is told of it.
+    pub(super) fn error(&self) -> TargetError {
+        match self {
+            Self::Target(error) => error.clone(),
+            Self::Interrupted => TargetError::Blocked("interrupted".to_owned()),
         }
     }
 
@@ -87,7 +103,7 @@ pub(super) fn panic_text(panic: &(dyn Any + Send)) -> String {
 
 /// Tries `spec` once. The session is closed on every path.
 pub(super) async fn attempt(
-    target: &dyn Target,
+    place: &Place,
     tool: &str,
     spec: &JobSpec,
     id: JobId,
@@ -95,18 +111,17 @@ pub(super) async fn attempt(
     cancel: &CancellationToken,
 ) -> Attempt {
     let limit = spec.timeouts.open;
-    let failed = |stop| Attempt { outcome: Err(stop), log: String::new(), remark: None };
-    let mut session = match phase("opening the target", limit, cancel, target.open(spec)).await {
+    let mut session = match phase("opening the target", limit, cancel, place.target.open(spec)).await {
         Phase::Done(Ok(session)) => session,
-        Phase::Done(Err(error)) => return failed(Stop::Target(error)),
-        Phase::TimedOut => return failed(Stop::bench(format!("the target did not open within {limit:?}"))),
-        Phase::Interrupted => return failed(Stop::Interrupted),
+        Phase::Done(Err(error)) => return Attempt::without(Stop::Target(error)),
+        Phase::TimedOut => return Attempt::without(Stop::bench(format!("the target did not open within {limit:?}"))),
+        Phase::Interrupted => return Attempt::without(Stop::Interrupted),
     };
     let result = use_session(&mut *session, spec, id, sink, cancel).await;
     let log = std::panic::catch_unwind(AssertUnwindSafe(|| session.log())).unwrap_or_default();
     let remark = close(session, spec.timeouts.close).await;
     let outcome = result.map(|(handshake, footprint, inferences)| Evidence {
-        target: target.info().clone(),
+        target: place.info.clone(),
         inferences,
         clock: handshake.clock,
         footprint,

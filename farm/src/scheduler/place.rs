@@ -1,17 +1,29 @@
 //! A target as the scheduler keeps it: whether it can be used, whether it is prepared, its slots.
 
-use super::attempt::{Phase, Stop, panic_text, phase};
-use crate::{Availability, EventSink, FarmEvent, Slots, Target, TargetError, TargetInfo};
-use futures::FutureExt;
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use super::{
+    attempt::{Phase, Stop, panic_text, phase},
+    run::Inner,
+};
+use crate::{Availability, FarmEvent, Slots, Target, TargetError, TargetInfo};
+use futures::{
+    FutureExt,
+    future::{BoxFuture, Shared},
+};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 use tokio::{
     sync::{OnceCell, Semaphore},
     time::Instant,
 };
-use tokio_util::sync::CancellationToken;
 
 /// How long a target may take to say whether it can be used.
 const AVAILABILITY_LIMIT: Duration = Duration::from_secs(60);
+
+/// A target's preparation, under way or done.
+pub(super) type Preparation = Shared<BoxFuture<'static, Result<(), Stop>>>;
 
 pub(super) struct Place {
     pub(super) target: Arc<dyn Target>,
@@ -19,7 +31,7 @@ pub(super) struct Place {
     pub(super) info: TargetInfo,
     pub(super) slots: Arc<Semaphore>,
     availability: OnceCell<Availability>,
-    prepared: OnceCell<Result<(), Stop>>,
+    prepared: OnceLock<Preparation>,
 }
 
 impl Place {
@@ -30,7 +42,7 @@ impl Place {
             Slots::Shared => shared.clone(),
             Slots::Own(count) => Arc::new(Semaphore::new(count.max(1))),
         };
-        Self { target, info, slots, availability: OnceCell::new(), prepared: OnceCell::new() }
+        Self { target, info, slots, availability: OnceCell::new(), prepared: OnceLock::new() }
     }
 
     /// Whether the target can be used; asked once a run.
@@ -51,37 +63,37 @@ impl Place {
             .await
     }
 
-    /// Prepares the target; once a run, later calls get the same answer. Infra is tried `retries` more times.
-    pub(super) async fn prepare(
-        &self,
-        limit: Duration,
-        retries: u32,
-        sink: &EventSink,
-        cancel: &CancellationToken,
-    ) -> Result<(), Stop> {
-        let once = || async {
-            let id = &self.info.id;
-            sink.send(FarmEvent::Preparing { target: id.clone() });
-            let started = Instant::now();
-            let mut left = retries;
-            let result = loop {
-                let result = match phase("preparing the target", limit, cancel, self.target.prepare()).await {
-                    Phase::Done(done) => done.map_err(Stop::Target),
-                    Phase::TimedOut => {
-                        Err(Stop::Target(TargetError::Blocked(format!("{id} was not ready within {limit:?}"))))
+    /// Prepares the target; once a run, later calls get the same answer. Infra is tried `retries` more times. In a task
+    /// of its own, so that it goes on for others when the job that asked first runs elsewhere.
+    pub(super) fn prepare(&self, farm: &Inner, retries: u32) -> Preparation {
+        let start = || {
+            let (target, id) = (self.target.clone(), self.info.id.clone());
+            let (limit, sink, cancel) = (farm.options.prepare_timeout, farm.sink.clone(), farm.cancel.clone());
+            let task = farm.tasks.spawn(async move {
+                sink.send(FarmEvent::Preparing { target: id.clone() });
+                let started = Instant::now();
+                let mut left = retries;
+                let result = loop {
+                    let result = match phase("preparing the target", limit, &cancel, target.prepare()).await {
+                        Phase::Done(done) => done.map_err(Stop::Target),
+                        Phase::TimedOut => {
+                            Err(Stop::Target(TargetError::Blocked(format!("{id} was not ready within {limit:?}"))))
+                        }
+                        Phase::Interrupted => Err(Stop::Interrupted),
+                    };
+                    if left == 0 || !matches!(result, Err(Stop::Target(TargetError::Bench(_)))) {
+                        break result;
                     }
-                    Phase::Interrupted => Err(Stop::Interrupted),
+                    left -= 1;
                 };
-                if left == 0 || !matches!(result, Err(Stop::Target(TargetError::Bench(_)))) {
-                    break result;
-                }
-                left -= 1;
-            };
-            let error = result.as_ref().err().map(Stop::reason);
-            sink.send(FarmEvent::Prepared { target: id.clone(), took: started.elapsed(), error });
-            result
+                let error = result.as_ref().err().map(Stop::reason);
+                sink.send(FarmEvent::Prepared { target: id, took: started.elapsed(), error });
+                result
+            });
+            // The task catches panics; only a runtime that is torn down ends it early.
+            async move { task.await.unwrap_or(Err(Stop::Interrupted)) }.boxed().shared()
         };
-        self.prepared.get_or_init(once).await.clone()
+        self.prepared.get_or_init(start).clone()
     }
 
     /// Ends what the target keeps, within `limit`.

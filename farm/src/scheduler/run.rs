@@ -2,11 +2,13 @@
 
 use super::{
     attempt::{self, Attempt, Stop, panic_text},
+    claim::{Claim, NoClaim, Passed, none_left},
     memo::{Known, Memo},
     place::Place,
+    report::{Course, Names, with_remark},
 };
 use crate::{
-    AttemptReport, Availability, EventSink, FarmEvent, JobId, JobReport, JobSpec, Judgement, Target, TargetError,
+    AttemptReport, Availability, EventSink, FarmEvent, JobId, JobReport, JobSpec, Reservation, Target, TargetError,
     TargetId, Verdict, metrics::Summary, suggest,
 };
 use futures::{FutureExt, future::join_all};
@@ -19,7 +21,10 @@ use std::{
     },
     time::Duration,
 };
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument;
 
@@ -29,6 +34,12 @@ const KEPT: usize = 64 << 20;
 /// How long a target may take to shut down.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(30);
 
+/// How long a target may take to look after itself once an attempt has ended.
+const AFTER_LIMIT: Duration = Duration::from_secs(600);
+
+/// How long it may go on with that once the run has ended or was interrupted.
+const AFTER_GRACE: Duration = Duration::from_secs(30);
+
 /// How the scheduler works.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SchedulerOptions {
@@ -36,13 +47,16 @@ pub struct SchedulerOptions {
     pub jobs: usize,
     /// How long a target may take to prepare (build its runner or image).
     pub prepare_timeout: Duration,
+    /// How long an attempt waits for a target that another process has.
+    pub wait_timeout: Duration,
 }
 
 impl Default for SchedulerOptions {
-    /// As many jobs as cores; 10 minutes to prepare.
+    /// As many jobs as cores; 10 minutes to prepare, 10 minutes to wait.
     fn default() -> Self {
         let jobs = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { jobs, prepare_timeout: Duration::from_secs(600) }
+        let ten_minutes = Duration::from_secs(600);
+        Self { jobs, prepare_timeout: ten_minutes, wait_timeout: ten_minutes }
     }
 }
 
@@ -59,15 +73,15 @@ pub struct JobResult {
 #[derive(Clone)]
 pub struct Scheduler(Arc<Inner>);
 
-struct Inner {
+pub(super) struct Inner {
     targets: Vec<Arc<dyn Target>>,
     places: Vec<Place>,
-    options: SchedulerOptions,
-    sink: EventSink,
-    cancel: CancellationToken,
+    pub(super) options: SchedulerOptions,
+    pub(super) sink: EventSink,
+    pub(super) cancel: CancellationToken,
     jobs: AtomicU64,
     memo: Mutex<Memo>,
-    tasks: TaskTracker,
+    pub(super) tasks: TaskTracker,
 }
 
 impl fmt::Debug for Scheduler {
@@ -131,12 +145,11 @@ impl Scheduler {
                 Some(known) => known,
                 None => {
                     let id = JobId(self.0.jobs.fetch_add(1, Ordering::Relaxed) + 1);
-                    let names = Names::of(&spec);
+                    let (names, inner) = (Names::of(&spec), self.0.clone());
                     let task = self.0.tasks.spawn(self.0.clone().job(id, spec));
                     let pending = async move {
                         // The task catches panics; only a runtime that is torn down ends it early.
-                        task.await
-                            .unwrap_or_else(|_| Arc::new(JobResult::without(names.stopped(id, &Stop::Interrupted))))
+                        task.await.unwrap_or_else(|_| Arc::new(inner.stopped(names, id, Stop::Interrupted)))
                     };
                     let pending = pending.boxed().shared();
                     memo.start(key, pending.clone());
@@ -164,52 +177,19 @@ impl Scheduler {
     }
 }
 
-impl JobResult {
-    /// A result without evidence.
-    fn without(report: JobReport) -> Self {
-        Self { report: Arc::new(report), summary: None }
-    }
-}
-
-/// What a report says of its job, kept apart so that the job itself may move on.
-struct Names {
-    model: String,
-    dataset: String,
-    target: TargetId,
-}
-
-impl Names {
-    fn of(spec: &JobSpec) -> Self {
-        let (model, dataset) = (spec.model.name().to_owned(), spec.dataset.name().to_owned());
-        Self { model, dataset, target: spec.target.clone() }
-    }
-
-    /// The report of a job that ended before its first attempt.
-    fn stopped(self, id: JobId, stop: &Stop) -> JobReport {
-        JobReport {
-            id,
-            model: self.model,
-            dataset: self.dataset,
-            target: self.target,
-            judgement: Judgement::new(stop.verdict(), stop.reason()),
-            fault: match stop {
-                Stop::Target(TargetError::Fault(fault)) => Some(fault.clone()),
-                _ => None,
-            },
-            attempts: Vec::new(),
-            evidence: None,
-            log: String::new(),
-        }
-    }
-}
-
 impl Inner {
-    fn place(&self, id: &TargetId) -> Option<&Place> {
+    pub(super) fn place(&self, id: &TargetId) -> Option<&Place> {
         self.places.iter().find(|place| place.info.id == *id)
     }
 
     fn memo(&self) -> MutexGuard<'_, Memo> {
         self.memo.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The result of a job that ended before its first attempt.
+    fn stopped(&self, names: Names, id: JobId, stop: Stop) -> JobResult {
+        let report = self.conclude(names, id, Course::default(), Attempt::without(stop));
+        JobResult { report: Arc::new(report), summary: None }
     }
 
     /// A job's whole life. Whatever panics on the way, it ends with one report.
@@ -222,6 +202,7 @@ impl Inner {
             model: names.model.clone(),
             dataset: names.dataset.clone(),
             target: names.target.clone(),
+            alternates: spec.alternates.clone(),
             samples: spec.dataset.len(),
         });
         let work = async {
@@ -230,7 +211,7 @@ impl Inner {
             JobResult { report: Arc::new(report), summary: summary.map(Arc::new) }
         };
         let result = AssertUnwindSafe(work.instrument(span.clone())).catch_unwind().await.unwrap_or_else(|panic| {
-            JobResult::without(names.stopped(id, &Stop::bench(format!("the job panicked: {}", panic_text(&*panic)))))
+            self.stopped(names, id, Stop::bench(format!("the job panicked: {}", panic_text(&*panic))))
         });
         span.in_scope(|| tracing::info!("{}", result.report.judgement));
         let result = Arc::new(result);
@@ -241,118 +222,125 @@ impl Inner {
 
     /// From the queue to the last attempt.
     async fn work(&self, id: JobId, spec: &JobSpec) -> JobReport {
-        let stopped = |stop: &Stop| Names::of(spec).stopped(id, stop);
-        let Some(place) = self.place(&spec.target) else {
-            let mend = suggest::mend(&spec.target.0, self.places.iter().map(|place| place.info.id.0.as_str()));
-            let reason = format!("there is no target `{}`: {mend}", spec.target);
-            return stopped(&Stop::Target(TargetError::Blocked(reason)));
-        };
-        if self.cancel.is_cancelled() {
-            return stopped(&Stop::Interrupted);
+        let mut course = Course::default();
+        let mut candidates: Vec<&Place> = Vec::new();
+        for wanted in std::iter::once(&spec.target).chain(&spec.alternates) {
+            match self.place(wanted) {
+                Some(place) if candidates.iter().all(|known| known.info.id != place.info.id) => candidates.push(place),
+                Some(_) => (),
+                None => {
+                    let mend = suggest::mend(&wanted.0, self.places.iter().map(|place| place.info.id.0.as_str()));
+                    let error = TargetError::Blocked(format!("there is no target `{wanted}`: {mend}"));
+                    course.passed.push(Passed {
+                        target: wanted.clone(),
+                        label: wanted.to_string(),
+                        stop: Stop::Target(error),
+                    });
+                }
+            }
         }
-        let ready = async {
-            let tool = match place.availability().await {
-                Availability::Ready { tool } => tool.clone(),
-                Availability::Absent { reason } => {
-                    return Err(Stop::Target(TargetError::Blocked(format!(
-                        "{} is not there: {reason}",
-                        place.info.id
-                    ))));
+        let mut failed: Option<&Place> = None;
+        let mut last = Attempt::without(Stop::Interrupted);
+        loop {
+            let pools = pools(&candidates, &course.attempts, failed);
+            let claim = match self.claim(id, spec.retries, &pools, &mut course.passed).await {
+                Ok(claim) => claim,
+                // What the bench did stands; that there is nowhere to try again is said beside.
+                Err(NoClaim::AllPassed) if failed.is_some() => {
+                    let words: Vec<String> = course.passed.drain(..).map(|passed| passed.words()).collect();
+                    let words = format!("not tried again: {}", words.join("; "));
+                    last.remark = Some(with_remark(last.remark.take().unwrap_or_default(), Some(&words)));
+                    return self.conclude(Names::of(spec), id, course, last);
+                }
+                Err(NoClaim::AllPassed) => {
+                    let stop = none_left(&course.passed);
+                    return self.conclude(Names::of(spec), id, course, Attempt::without(stop));
+                }
+                Err(NoClaim::Stop(stop)) => {
+                    return self.conclude(Names::of(spec), id, course, Attempt::without(stop));
                 }
             };
-            place.prepare(self.options.prepare_timeout, spec.retries, &self.sink, &self.cancel).await.map(|()| tool)
-        };
-        let tool = tokio::select! {
-            biased;
-            ready = ready => match ready {
-                Ok(tool) => tool,
-                Err(stop) => return stopped(&stop),
-            },
-            () = self.cancel.cancelled() => return stopped(&Stop::Interrupted),
-        };
-
-        let mut attempts: Vec<AttemptReport> = Vec::new();
-        loop {
-            let number = attempts.len() as u32 + 1;
-            let (last, report) = self.attempt(place, &tool, spec, id, number).await;
-            attempts.extend(report);
-            let again =
-                matches!(&last.outcome, Err(stop) if stop.verdict() == Verdict::Infra) && number <= spec.retries;
-            if !again {
-                return conclude(Names::of(spec), id, attempts, last);
+            let place = claim.place;
+            let number = course.attempts.len() as u32 + 1;
+            let (attempt, report) = self.attempt(claim, spec, id, number).await;
+            course.attempts.push(report);
+            last = attempt;
+            let infra = matches!(&last.outcome, Err(stop) if stop.verdict() == Verdict::Infra);
+            if !infra || number > spec.retries {
+                return self.conclude(Names::of(spec), id, course, last);
             }
+            failed = Some(place);
         }
     }
 
-    /// Waits for a slot and tries once; no report where it was interrupted before it had a slot.
-    async fn attempt(
-        &self,
-        place: &Place,
-        tool: &str,
-        spec: &JobSpec,
-        id: JobId,
-        number: u32,
-    ) -> (Attempt, Option<AttemptReport>) {
-        let slot = tokio::select! {
-            biased;
-            () = self.cancel.cancelled() => None,
-            slot = place.slots.acquire() => slot.ok(),
-        };
-        let Some(_slot) = slot else {
-            return (Attempt { outcome: Err(Stop::Interrupted), log: String::new(), remark: None }, None);
-        };
-        self.sink.send(FarmEvent::AttemptStarted { job: id, attempt: number });
+    /// Tries once, where `claim` says, and gives the target back.
+    async fn attempt(&self, claim: Claim<'_>, spec: &JobSpec, id: JobId, number: u32) -> (Attempt, AttemptReport) {
+        let Claim { place, tool, slot, reservation } = claim;
+        let target = place.info.id.clone();
+        self.sink.send(FarmEvent::AttemptStarted { job: id, attempt: number, target: target.clone() });
         let started = Instant::now();
-        let attempt = attempt::attempt(&*place.target, tool, spec, id, &self.sink, &self.cancel).await;
+        let (attempt, reservation) = match reservation {
+            Err(error) => (Attempt::without(Stop::Target(error)), None),
+            Ok(reservation) => {
+                let attempt = attempt::attempt(place, &tool, spec, id, &self.sink, &self.cancel);
+                let attempt = AssertUnwindSafe(attempt).catch_unwind().await.unwrap_or_else(|panic| {
+                    Attempt::without(Stop::bench(format!("the attempt panicked: {}", panic_text(&*panic))))
+                });
+                (attempt, Some(reservation))
+            }
+        };
         let (verdict, reason) = match &attempt.outcome {
             Ok(_) => (Verdict::Pass, String::new()),
             Err(stop) => (stop.verdict(), stop.reason()),
         };
         let reason = with_remark(reason, attempt.remark.as_deref());
-        let report = AttemptReport { number, verdict, reason, took: started.elapsed() };
-        tracing::debug!(attempt = number, verdict = %report.verdict, took = ?report.took, "{}", report.reason);
+        let report = AttemptReport { number, target, verdict, reason, took: started.elapsed() };
+        tracing::debug!(attempt = number, target = %report.target, verdict = %report.verdict, took = ?report.took, "{}", report.reason);
         self.sink.send(FarmEvent::AttemptFinished { job: id, report: report.clone() });
-        (attempt, Some(report))
+        if let Some(reservation) = reservation {
+            let outcome = attempt.outcome.as_ref().map(|_| ()).map_err(Stop::error);
+            self.give_back(place, outcome, (reservation, slot));
+        }
+        (attempt, report)
+    }
+
+    /// Lets the target look after itself, and then others have it. What that takes, the job does not wait for: it may be
+    /// tried elsewhere meanwhile.
+    fn give_back(&self, place: &Place, outcome: Result<(), TargetError>, held: (Reservation, OwnedSemaphorePermit)) {
+        let (target, cancel) = (place.target.clone(), self.cancel.clone());
+        let mut after = async move {
+            let id = &target.info().id;
+            let work = AssertUnwindSafe(target.after(outcome.as_ref().copied())).catch_unwind();
+            let grace = async {
+                cancel.cancelled().await;
+                tokio::time::sleep(AFTER_GRACE).await;
+            };
+            tokio::select! {
+                biased;
+                done = work => if let Err(panic) = done {
+                    tracing::warn!(target = %id, "looking after itself, it panicked: {}", panic_text(&*panic));
+                },
+                () = tokio::time::sleep(AFTER_LIMIT) => tracing::warn!(target = %id, "looking after itself took longer than {AFTER_LIMIT:?}"),
+                () = grace => tracing::warn!(target = %id, "the run ended while it looked after itself"),
+            }
+            // The reservation first: whoever gets the slot is to find the target free.
+            let (reservation, slot) = held;
+            drop(reservation);
+            drop(slot);
+        }
+        .boxed();
+        // Most targets have nothing to do here, and need no task for it.
+        if (&mut after).now_or_never().is_none() {
+            self.tasks.spawn(after);
+        }
     }
 }
 
-fn with_remark(reason: String, remark: Option<&str>) -> String {
-    match remark {
-        None => reason,
-        Some(remark) if reason.is_empty() => remark.to_owned(),
-        Some(remark) => format!("{reason}; {remark}"),
-    }
-}
-
-/// The report of a job whose last attempt was `last`.
-fn conclude(names: Names, id: JobId, attempts: Vec<AttemptReport>, last: Attempt) -> JobReport {
-    let (verdict, reason, fault) = match &last.outcome {
-        Ok(_) => (Verdict::Pass, String::new(), None),
-        Err(Stop::Target(TargetError::Fault(fault))) => (Verdict::Fail, fault.to_string(), Some(fault.clone())),
-        Err(stop) => (stop.verdict(), stop.reason(), None),
-    };
-    // Infra reasons of the attempts before the last; an interruption while queueing is not an attempt.
-    let earlier: Vec<&str> = attempts
-        .iter()
-        .take_while(|attempt| attempt.verdict == Verdict::Infra)
-        .take(if verdict == Verdict::Infra { attempts.len() - 1 } else { attempts.len() })
-        .map(|attempt| attempt.reason.as_str())
-        .collect();
-    let retries = match earlier.len() {
-        0 => None,
-        1 => Some(format!("after 1 infra retry: {}", earlier[0])),
-        count => Some(format!("after {count} infra retries: {}", earlier.join("; "))),
-    };
-    let reason = with_remark(with_remark(reason, retries.as_deref()), last.remark.as_deref());
-    JobReport {
-        id,
-        model: names.model,
-        dataset: names.dataset,
-        target: names.target,
-        judgement: Judgement::new(verdict, reason),
-        fault,
-        attempts,
-        log: last.log,
-        evidence: last.outcome.ok().map(Arc::new),
-    }
+/// Where the next attempt may go: those that have not been tried first, of them the equals of the one that `failed` first.
+fn pools<'a>(candidates: &[&'a Place], attempts: &[AttemptReport], failed: Option<&Place>) -> [Vec<&'a Place>; 2] {
+    let tried = |place: &&Place| attempts.iter().any(|attempt| attempt.target == place.info.id);
+    let (again, mut fresh): (Vec<&Place>, Vec<&Place>) = candidates.iter().copied().partition(tried);
+    // Stable: otherwise in the order given.
+    fresh.sort_by_key(|place| !failed.is_some_and(|failed| place.info.equals(&failed.info)));
+    [fresh, again]
 }

@@ -3,6 +3,7 @@
 
 mod laws;
 mod mock;
+mod reserving;
 
 use super::*;
 use crate::{
@@ -34,7 +35,7 @@ impl Farm {
 
     fn keeping(bytes: usize, mock: Mock) -> Self {
         let ((sink, events), cancel, shared) = (EventSink::channel(), CancellationToken::new(), mock.shared.clone());
-        let options = SchedulerOptions { jobs: 2, prepare_timeout: 60 * SECOND };
+        let options = SchedulerOptions { jobs: 2, prepare_timeout: 60 * SECOND, wait_timeout: 300 * SECOND };
         let scheduler = Scheduler::keeping(bytes, vec![Arc::new(mock)], options, sink, &cancel);
         Self { scheduler, shared, events, cancel }
     }
@@ -70,7 +71,15 @@ fn spec(number: u64, retries: u32) -> JobSpec {
     let dataset = testing::dataset(&model, 3, Truth::Unknown);
     let timeouts = crate::Timeouts { open: 10 * SECOND, infer: 100 * SECOND, close: 5 * SECOND };
     // The arena limit tells jobs apart; the mock finds its script by it.
-    JobSpec { model, dataset, target: "mock".into(), arena_limit: Some(number), timeouts, retries }
+    JobSpec {
+        model,
+        dataset,
+        target: "mock".into(),
+        alternates: Vec::new(),
+        arena_limit: Some(number),
+        timeouts,
+        retries,
+    }
 }
 
 fn open(open: Open) -> Script {

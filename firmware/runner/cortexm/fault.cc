@@ -3,6 +3,7 @@
 
 #include "../log.h"
 #include "../protocol.h"
+#include "core.h"
 #include "main.h"
 #include "registers.h"
 
@@ -21,7 +22,7 @@ bool InRam(uint32_t address, uint32_t size) {
 }
 
 bool StackLimitHit() {
-#if defined(__ARM_ARCH_8M_MAIN__) || defined(__ARM_ARCH_8_1M_MAIN__)
+#if defined(CORE_ARMV8M_MAIN)
   return Register(kConfigurableFault) & (1u << 20);
 #else
   return false;
@@ -40,16 +41,16 @@ extern "C" void __attribute__((noreturn, used)) ReportFault(uint32_t stack, uint
   writer.Begin(kFault, 0, (1 + kPushed + 4) * 4);
   writer.Put32(vector);
   for (int i = 0; i < kPushed; ++i) writer.Put32(pushed ? pushed[i] : 0);
-#if defined(__ARM_ARCH_6M__)
-  for (int i = 0; i < 4; ++i) writer.Put32(0);
-#else
+#if defined(CORE_MAINLINE)
   writer.Put32(Register(kConfigurableFault));
   writer.Put32(Register(kHardFault));
   writer.Put32(Register(kMemManageAddress));
   writer.Put32(Register(kBusFaultAddress));
+#else
+  for (int i = 0; i < 4; ++i) writer.Put32(0);
 #endif
   writer.End();
-  for (;;) __asm volatile("wfi");
+  Rest();
 }
 
 }  // namespace runner

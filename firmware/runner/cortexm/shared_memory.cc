@@ -1,8 +1,10 @@
 // The shared-memory link: see shared_memory.h.
+#if defined(PORT_SHARED_MEMORY_BASE)
 #include "shared_memory.h"
 
 #include <string.h>
 
+#include "core.h"
 #include "uart_link.h"
 
 namespace runner {
@@ -19,8 +21,6 @@ constexpr uintptr_t kToHostTail = 256;
 constexpr uintptr_t kGuestWaits = 320;
 constexpr uintptr_t kFarmWaits = 384;
 constexpr uint8_t kDoorbell = 0x21;
-
-inline void Barrier() { __asm volatile("dmb" ::: "memory"); }
 
 uint32_t Least(uint32_t a, uint32_t b) { return a < b ? a : b; }
 
@@ -107,3 +107,4 @@ void SharedMemoryLink::Sleep(volatile uint32_t* word, uint32_t seen) {
 }
 
 }  // namespace runner
+#endif  // PORT_SHARED_MEMORY_BASE

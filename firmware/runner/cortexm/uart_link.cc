@@ -1,4 +1,5 @@
 // The UART: see uart_link.h. The driver is chosen by the port.
+#if defined(PORT_UART_BASE)
 #include "uart_link.h"
 
 #if defined(PORT_UART_CMSDK)
@@ -56,3 +57,4 @@ void UartLink::Write(const uint8_t* from, size_t size) {
 }
 
 }  // namespace runner
+#endif  // PORT_UART_BASE

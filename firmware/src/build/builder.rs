@@ -96,6 +96,7 @@ impl Builder {
         if port.is_host() {
             return Err(BuildError::WrongPort(format!("{} is no microcontroller", port.name)));
         }
+        port.check().map_err(|error| BuildError::WrongPort(error.to_string()))?;
         // A port is more than its name: two of one name may differ.
         let key = format!("{port:?}");
         self.0

@@ -4,6 +4,7 @@ use super::BuildError;
 use farm::Footprint;
 use object::{Object, ObjectSection, ObjectSymbol, SectionFlags, SectionKind, SymbolKind, elf};
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
@@ -24,6 +25,7 @@ pub struct Firmware {
     /// Bytes of tensor arena.
     pub arena: u64,
     symbols: Symbols,
+    addresses: BTreeMap<String, u64>,
 }
 
 impl Firmware {
@@ -50,7 +52,13 @@ impl Firmware {
             model_room: room(model_start, address("__model_end")?)?,
             arena: room(address("__arena_start")?, address("__arena_end")?)?,
             symbols: Symbols::of(&file),
+            addresses: addresses(&file),
         })
+    }
+
+    /// The address of a global symbol, such as those in [`crate::symbols`]; `None` where this runner lacks it.
+    pub fn address(&self, symbol: &str) -> Option<u64> {
+        self.addresses.get(symbol).copied()
     }
 
     /// The function that holds the instruction at `pc`, demangled no further than the linker's name for it.
@@ -85,6 +93,17 @@ fn footprint(file: &object::File<'_>) -> Footprint {
         }
     }
     footprint
+}
+
+/// Addresses of all global symbols, functions' without the bit that says Thumb.
+fn addresses(file: &object::File<'_>) -> BTreeMap<String, u64> {
+    file.symbols()
+        .filter(|symbol| symbol.is_global() && symbol.is_definition())
+        .filter_map(|symbol| {
+            let thumb = u64::from(symbol.kind() == SymbolKind::Text);
+            Some((symbol.name().ok()?.to_owned(), symbol.address() & !thumb))
+        })
+        .collect()
 }
 
 /// Functions by address.

@@ -257,6 +257,13 @@ fn defines(port: &Port, tflm: &TflmSource) -> Vec<String> {
     if !port.is_host() {
         defines.push(format!("-DPORT_CLOCK_HZ={}", port.clock_hz));
     }
+    if port.vtor {
+        defines.push("-DPORT_VTOR=1".to_owned());
+    }
+    if let Some(rtt) = &port.rtt {
+        defines.push(format!("-DPORT_RTT_UP={}", rtt.up));
+        defines.push(format!("-DPORT_RTT_DOWN={}", rtt.down));
+    }
     if let Some(uart) = &port.uart {
         defines.push(format!("-DPORT_UART_{}=1", uart.driver.define()));
         defines.push(format!("-DPORT_UART_BASE={:#x}", uart.base));

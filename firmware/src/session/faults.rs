@@ -65,13 +65,13 @@ pub fn of_fault(registers: &FaultRegisters, symbol: impl Fn(u64) -> Option<Strin
         7 => "SecureFault".to_owned(),
         other => format!("unexpected interrupt {other}"),
     };
-    Fault::HardFault {
-        name,
-        pc: registers.pc,
-        lr: registers.lr,
-        symbol: symbol(registers.pc.into()),
-        detail: status(registers),
+    let mut detail = status(registers);
+    let here = symbol(registers.pc.into());
+    // A jump to where no code is: who jumped is still known, if it was by a call.
+    if let (None, Some(caller)) = (&here, symbol(registers.lr.into())) {
+        detail += &format!(", called from {caller}");
     }
+    Fault::HardFault { name, pc: registers.pc, lr: registers.lr, symbol: here, detail }
 }
 
 /// The fault status registers in words. Bits: Arm v7-M Architecture Reference Manual, B3.2.15 to B3.2.18; v8-M adds STKOF.
@@ -216,6 +216,9 @@ mod tests {
         };
         let fault = of_fault(&registers, |pc| (pc == 0x1234).then(|| "Invoke".to_owned()));
         insta::assert_snapshot!(fault, @"HardFault at 0x00001234 (lr 0x00000099, in Invoke): precise data bus error, unaligned access, address 0x60000000 (CFSR 0x01008200, HFSR 0x40000000)");
+        let lost = FaultRegisters { vector: 4, pc: 0x5F00_0000, lr: 0x99, cfsr: 1, ..Default::default() };
+        let fault = of_fault(&lost, |pc| (pc == 0x99).then(|| "Invoke".to_owned()));
+        insta::assert_snapshot!(fault, @"MemManage at 0x5f000000 (lr 0x00000099): instruction access violation (CFSR 0x00000001, HFSR 0x00000000), called from Invoke");
         insta::assert_snapshot!(of_fault(&FaultRegisters { vector: 40, ..Default::default() }, |_| None), @"unexpected interrupt 40 at 0x00000000 (lr 0x00000000): no status from the core (CFSR 0x00000000, HFSR 0x00000000)");
     }
 

@@ -22,25 +22,33 @@ pub enum Load {
     Frame,
     /// It lies beside the firmware already.
     Beside,
+    /// It may lie beside the firmware; where another does, or none, it goes in a LOAD frame: firmware of the user's own.
+    IfOther,
 }
 
 /// The runner that must answer.
 #[derive(Debug, Clone)]
 pub struct ExpectedRunner {
-    digest: String,
+    /// `None`: whichever answers.
+    digest: Option<String>,
     firmware: Option<Arc<Firmware>>,
 }
 
 impl ExpectedRunner {
     /// A runner of which only the build digest is known.
     pub fn with_digest(digest: impl Into<String>) -> Self {
-        Self { digest: digest.into(), firmware: None }
+        Self { digest: Some(digest.into()), firmware: None }
+    }
+
+    /// Whichever runner answers: firmware of the user's own, of which nobody has told a digest.
+    pub fn any() -> Self {
+        Self { digest: None, firmware: None }
     }
 }
 
 impl From<Arc<Firmware>> for ExpectedRunner {
     fn from(firmware: Arc<Firmware>) -> Self {
-        Self { digest: firmware.digest.clone(), firmware: Some(firmware) }
+        Self { digest: Some(firmware.digest.clone()), firmware: Some(firmware) }
     }
 }
 
@@ -96,7 +104,7 @@ impl fmt::Debug for RunnerSession {
 impl RunnerSession {
     /// Shakes hands over `link`, with `bench` behind it, and has the runner allocate the tensors of the job's model.
     ///
-    /// Checks before the first inference: that it is this runner's build, that it holds this model, to the bit, and that
+    /// Checks before the first inference: that it is this runner's build (where one is expected), that it holds this model, to the bit, and that
     /// its inputs and outputs have the model's sizes.
     ///
     /// Gives up at nine tenths of the job's time for opening, so that it can say what it saw.
@@ -112,7 +120,7 @@ impl RunnerSession {
     ) -> Result<Self, TargetError> {
         let mut talk = Talk::new(link, Box::new(bench), runner.firmware);
         let budget = job.timeouts.open.mul_f64(0.9);
-        let opened = match timeout(budget, talk.shake_hands(job, load, &runner.digest)).await {
+        let opened = match timeout(budget, talk.shake_hands(job, load, runner.digest.as_deref())).await {
             Ok(opened) => opened,
             Err(_) => Err(talk.no_answer(budget)),
         };

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     build::Firmware,
     model_image::ModelImage,
-    protocol::{Decoded, Hello, Kind, Prepared, Reply, frame::encode_into},
+    protocol::{Decoded, ErrorCode, Hello, Kind, Prepared, Reply, frame::encode_into},
 };
 use farm::{Fault, Handshake, JobSpec, TargetError};
 use std::{sync::Arc, time::Duration};
@@ -50,10 +50,12 @@ impl Talk {
         &mut self,
         job: &JobSpec,
         load: Load,
-        build: &str,
+        build: Option<&str>,
     ) -> Result<(Hello, Prepared), TargetError> {
         let mut hello = self.hello().await?;
-        if hello.build != build {
+        if let Some(build) = build
+            && hello.build != build
+        {
             return Err(TargetError::Bench(format!(
                 "another runner answers: its build is {}, not {}",
                 short(&hello.build),
@@ -65,11 +67,21 @@ impl Talk {
         if noise.bytes > 0 {
             tracing::debug!(bytes = noise.bytes, sample = noise.shown(), "noise before the runner's first words");
         }
-        if load == Load::Frame {
+        let lies_there = hello.model.is_some_and(|held| held.digest == job.model.digest());
+        if load == Load::Frame || load == Load::IfOther && !lies_there {
             let sequence = self.request(Kind::LoadRequest, &ModelImage::encode(&job.model));
-            hello = match self.reply("LOAD", sequence).await? {
-                Reply::Hello(hello) => hello,
-                other => return Err(unexpected("LOAD", &other)),
+            hello = match self.reply("LOAD", sequence).await {
+                Ok(Reply::Hello(hello)) => hello,
+                Ok(other) => return Err(unexpected("LOAD", &other)),
+                Err(TargetError::Bench(reason))
+                    if load == Load::IfOther && reason.contains(ErrorCode::NotHere.word()) =>
+                {
+                    let name = job.model.name();
+                    let reason =
+                        format!("the firmware holds another model and takes none: build it with {name} ({reason})");
+                    return Err(TargetError::Blocked(reason));
+                }
+                Err(error) => return Err(error),
             };
         }
         // A runner that says it holds none is asked to prepare all the same: its error tells why it holds none.

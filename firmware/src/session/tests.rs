@@ -61,6 +61,7 @@ fn job(samples: usize) -> JobSpec {
         model,
         dataset: Arc::new(dataset),
         target: "test".into(),
+        alternates: Vec::new(),
         arena_limit: None,
         timeouts: Timeouts::default(),
         retries: 0,
@@ -160,6 +161,22 @@ async fn a_model_beside_the_firmware_is_checked_and_not_sent() {
         RunnerSession::open(near, bench, &job, Load::Beside, ExpectedRunner::with_digest(BUILD)).await.unwrap();
     assert_eq!(session.handshake().model, job.model.digest());
     assert_eq!(session.handshake().arena_used, 1024);
+}
+
+#[tokio::test]
+async fn firmware_of_ones_own_may_be_any_build_and_is_sent_the_model_if_it_holds_none() {
+    let bytes = model().bytes().to_vec();
+    let right = (model().digest(), bytes.len() as u32, crc32fast::hash(&bytes));
+    for (held, load) in [(Some(right), Load::IfOther), (None, Load::IfOther)] {
+        let (near, far) = tokio::io::duplex(256);
+        let mut runner = FakeRunner::new(Behaviour::Good, "a build that nobody knows", 4, 4);
+        runner.model = held;
+        tokio::spawn(runner.serve(far));
+        let bench = TestBench { cause: None, closed: Arc::default() };
+        let job = job(3);
+        let session = RunnerSession::open(near, bench, &job, load, ExpectedRunner::any()).await.unwrap();
+        assert_eq!(session.handshake().model, job.model.digest());
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,6 +2,7 @@
 
 use crate::{
     Tally,
+    gather::Gather,
     text::{self, escape},
 };
 use farm::{FarmEvent, JobId, TargetId, Verdict};
@@ -49,12 +50,13 @@ pub(super) struct Bars {
     whole: ProgressBar,
     jobs: HashMap<JobId, Shown>,
     building: HashMap<TargetId, ProgressBar>,
+    flashing: HashMap<TargetId, ProgressBar>,
     shown: usize,
 }
 
 /// A job that waits or runs.
 struct Shown {
-    title: String,
+    model: String,
     samples: u64,
     /// `None` while it waits, or where there is no room.
     bar: Option<ProgressBar>,
@@ -67,10 +69,11 @@ impl Bars {
         let whole = ProgressBar::new(0);
         let whole = screen.add(whole);
         whole.set_style(style("[{bar:24}] {human_pos}/{human_len} scenarios  {elapsed}  {wide_msg}"));
-        Self { screen, whole, jobs: HashMap::new(), building: HashMap::new(), shown: 0 }
+        Self { screen, whole, jobs: HashMap::new(), building: HashMap::new(), flashing: HashMap::new(), shown: 0 }
     }
 
-    pub(super) fn on(&mut self, event: &FarmEvent, tally: &Tally) {
+    /// Takes in an event, which `tally` and `gather` have seen already.
+    pub(super) fn on(&mut self, event: &FarmEvent, tally: &Tally, gather: &Gather) {
         match event {
             FarmEvent::RunStarted { scenarios, .. } => {
                 self.whole.set_length(*scenarios as u64);
@@ -79,7 +82,7 @@ impl Bars {
             FarmEvent::Preparing { target } => {
                 let bar = self.screen.insert_before(&self.whole, ProgressBar::new_spinner());
                 bar.set_style(style("{spinner} {elapsed}  {wide_msg}"));
-                bar.set_message(format!("preparing {}", escape(&target.0)));
+                bar.set_message(format!("preparing {}", gather.label(target)));
                 bar.enable_steady_tick(Duration::from_millis(200));
                 self.building.insert(target.clone(), bar);
             }
@@ -99,11 +102,32 @@ impl Bars {
                     self.remove(&bar);
                 }
             }
-            FarmEvent::JobQueued { job, model, target, samples, .. } => {
-                let title = format!("{job}  {} on {}", escape(model), escape(&target.0));
-                self.jobs.insert(*job, Shown { title, samples: *samples as u64, bar: None });
+            FarmEvent::JobQueued { job, model, samples, .. } => {
+                let model = escape(model).into_owned();
+                self.jobs.insert(*job, Shown { model, samples: *samples as u64, bar: None });
             }
-            FarmEvent::AttemptStarted { job, attempt } => self.start(*job, *attempt),
+            FarmEvent::Waiting { job, target, why } => {
+                self.show(*job, |model| format!("{job}  {model} waits for {}: {}", gather.label(target), escape(why)));
+            }
+            FarmEvent::AttemptStarted { job, attempt, target } => {
+                let again = if *attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
+                self.show(*job, |model| format!("{job}  {model} on {}{again}", gather.label(target)));
+            }
+            FarmEvent::Flashing { target, done, total } => {
+                let bar = self.flashing.entry(target.clone()).or_insert_with(|| {
+                    let bar = self.screen.insert_before(&self.whole, ProgressBar::new(*total));
+                    bar.set_style(style("[{bar:24}] {binary_bytes}/{binary_total_bytes}  {elapsed}  {wide_msg}"));
+                    bar.set_message(format!("flashing {}", gather.label(target)));
+                    bar.tick();
+                    bar
+                });
+                bar.set_position(*done);
+                if done >= total {
+                    self.flashed(target);
+                }
+            }
+            // However far it came.
+            FarmEvent::AttemptFinished { report, .. } => self.flashed(&report.target),
             FarmEvent::JobProgress { job, done } => {
                 if let Some(bar) = self.jobs.get(job).and_then(|shown| shown.bar.as_ref()) {
                     bar.set_position(*done as u64);
@@ -126,9 +150,16 @@ impl Bars {
         }
     }
 
-    fn start(&mut self, job: JobId, attempt: u32) {
+    fn flashed(&mut self, target: &TargetId) {
+        if let Some(bar) = self.flashing.remove(target) {
+            self.remove(&bar);
+        }
+    }
+
+    /// Gives a job its line, from its model's name.
+    fn show(&mut self, job: JobId, title: impl FnOnce(&str) -> String) {
         let Some(shown) = self.jobs.get_mut(&job) else { return };
-        let title = if attempt > 1 { format!("{} (attempt {attempt})", shown.title) } else { shown.title.clone() };
+        let title = title(&shown.model);
         if let Some(bar) = &shown.bar {
             bar.set_position(0);
             bar.set_message(title);
@@ -154,7 +185,8 @@ impl Bars {
 
     /// Takes the bars away for good.
     pub(super) fn end(&mut self) {
-        for bar in self.jobs.values().filter_map(|shown| shown.bar.as_ref()).chain(self.building.values()) {
+        let jobs = self.jobs.values().filter_map(|shown| shown.bar.as_ref());
+        for bar in jobs.chain(self.building.values()).chain(self.flashing.values()) {
             bar.finish_and_clear();
         }
         self.whole.finish_and_clear();

@@ -14,6 +14,7 @@ mod summary;
 mod table;
 
 pub use live::Screen;
+pub use table::Table;
 
 use crate::{
     ReportError, Reporter, Tally, describe,
@@ -114,7 +115,8 @@ impl Console {
                 match availability {
                     Availability::Ready { tool } if self.verbose => {
                         let clock = text::clock(&info.clock);
-                        vec![format!("target {} ({}): {}, {clock}", info.id, escape(&info.core), escape(tool))]
+                        let name = self.gather.label(&info.id);
+                        vec![format!("target {name} ({}): {}, {clock}", escape(&info.core), escape(tool))]
                     }
                     Availability::Ready { .. } => Vec::new(),
                     Availability::Absent { reason } => {
@@ -125,26 +127,41 @@ impl Console {
             }
             FarmEvent::Preparing { target } if plain => {
                 self.preparing.insert(target.clone(), false);
-                let line = format!("preparing {}", escape(&target.0));
+                let line = format!("preparing {}", self.gather.label(target));
                 if self.verbose { vec![line] } else { Vec::new() }
             }
             // Once: it takes a while, and nothing else may happen in it.
             FarmEvent::Building { target, total, .. } if self.preparing.get(target) == Some(&false) => {
                 self.preparing.insert(target.clone(), true);
-                vec![format!("building the runner of {}: {}", escape(&target.0), text::count(*total, "file"))]
+                let name = self.gather.label(target);
+                vec![format!("building the runner of {name}: {}", text::count(*total, "file"))]
             }
             // What took its time is worth a line; what was found done is not.
             FarmEvent::Prepared { target, took, error: None } if plain => {
                 let compiled = self.preparing.remove(target).unwrap_or(false);
-                let line = format!("prepared {} in {}", escape(&target.0), text::time(*took));
+                let line = format!("prepared {} in {}", self.gather.label(target), text::time(*took));
                 if compiled || self.verbose || took.as_secs() > 0 { vec![line] } else { Vec::new() }
             }
             FarmEvent::Prepared { target, error: Some(error), .. } => {
-                let head = format!("{} could not be prepared:", escape(&target.0));
+                let head = format!("{} could not be prepared:", self.gather.label(target));
                 let error = error.lines().map(|line| format!("  {}", escape(line)));
                 std::iter::once(self.style.verdict(Verdict::Blocked, &head)).chain(error).collect()
             }
-            FarmEvent::AttemptStarted { job, attempt } if plain && self.verbose => self.attempt(*job, *attempt),
+            FarmEvent::Waiting { job, target, why } if plain => {
+                vec![format!("{job} waits for {}: {}", self.gather.label(target), escape(why))]
+            }
+            FarmEvent::Flashing { target, done: 0, total } if plain && self.verbose => {
+                vec![format!("flashing {}: {}", self.gather.label(target), text::bytes(*total))]
+            }
+            FarmEvent::BenchHealth { target, state, reason } => {
+                let reason = if reason.is_empty() { String::new() } else { format!(": {}", escape(reason)) };
+                let line = format!("board {} is {}{reason}", self.gather.label(target), escape(state));
+                vec![
+                    self.style
+                        .verdict(if state == "quarantined" { Verdict::Infra } else { Verdict::Inconclusive }, &line),
+                ]
+            }
+            FarmEvent::AttemptStarted { job, attempt, .. } if plain && self.verbose => self.attempt(*job, *attempt),
             FarmEvent::JobFinished { report, .. } if plain => self.job(report.id),
             FarmEvent::CriterionJudged { report, .. } if self.verbose => vec![self.criterion(report)],
             _ => Vec::new(),
@@ -162,7 +179,7 @@ impl Console {
     }
 
     fn criterion(&self, report: &CriterionReport) -> String {
-        format!("{}, {}", report.job, describe::criterion(report))
+        format!("{}, {}", report.job, describe::criterion(report, &self.gather))
     }
 
     fn scenario(&mut self, finished: &Finished) -> Vec<String> {
@@ -201,7 +218,8 @@ impl Console {
             }
         };
         section("did not pass", summary::reasons(&self.troubles, self.style));
-        let left_out = self.left_out.iter().map(|(id, reason)| format!("  {}: {}", escape(&id.0), escape(reason)));
+        let left_out =
+            self.left_out.iter().map(|(id, reason)| format!("  {}: {}", self.gather.label(id), escape(reason)));
         section("targets left out", left_out.collect());
         let files = self.files.iter().map(|file| {
             let state = if self.unwritten.contains(file) { "  (a write failed: see above)" } else { "" };
@@ -228,7 +246,7 @@ impl Reporter for Console {
         self.tally.on(&event.event);
         let finished = self.gather.on(event);
         if let Some(bars) = &mut self.bars {
-            bars.on(&event.event, &self.tally);
+            bars.on(&event.event, &self.tally, &self.gather);
         }
         let mut lines = self.lines(&event.event);
         if let Some(finished) = finished {

@@ -1,6 +1,6 @@
 //! What is told at the end: the table of model by target, the counts, the reasons, what was left out.
 
-use super::{style::Style, table::Table};
+use super::{Table, style::Style};
 use crate::{
     Tally, describe,
     gather::{Gather, JobNote},
@@ -21,7 +21,7 @@ pub(crate) fn table(gather: &Gather, order: &[TargetId], style: Style) -> Vec<St
     let place = |target: &TargetId| order.iter().position(|known| known == target).unwrap_or(order.len());
     let mut groups: BTreeMap<_, Vec<&JobNote>> = BTreeMap::new();
     for note in gather.jobs.values() {
-        let key = (&note.model, &note.dataset, place(&note.target), &note.target, note.no_room);
+        let key = (&note.model, &note.dataset, place(&note.target), &note.place, note.no_room);
         groups.entry(key).or_default().push(note);
     }
     let mut rows: Vec<(&JobNote, usize)> = groups
@@ -62,7 +62,7 @@ fn grouped(rows: &[(&JobNote, usize)], style: Style) -> Vec<String> {
         ("RAM", true),
     ]);
     for (note, count) in rows {
-        let target = escape(&note.target.0).into_owned();
+        let target = note.place.clone();
         let target = if *count > 1 { format!("{target} ({})", text::count(*count, "job")) } else { target };
         let mut cells = vec![target, note.word().to_owned()];
         if let Some(figures) = &note.figures {

@@ -4,26 +4,26 @@ use crate::text;
 
 /// A table whose columns are as wide as their widest cell.
 #[derive(Debug)]
-pub(crate) struct Table {
+pub struct Table {
     heads: Vec<(&'static str, bool)>,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
     /// Columns by head; `true` aligns to the right.
-    pub(crate) fn new(heads: &[(&'static str, bool)]) -> Self {
+    pub fn new(heads: &[(&'static str, bool)]) -> Self {
         Self { heads: heads.to_vec(), rows: Vec::new() }
     }
 
     /// Adds a row; what it lacks is `-`.
-    pub(crate) fn row(&mut self, mut cells: Vec<String>) {
+    pub fn row(&mut self, mut cells: Vec<String>) {
         cells.resize(self.heads.len(), "-".to_owned());
         self.rows.push(cells);
     }
 
     /// The head and the rows as lines; `paint` may colour a cell, told by row and column. A column in which every cell is
     /// `-` is left out.
-    pub(crate) fn lines(&self, paint: impl Fn(usize, usize, &str) -> String) -> (String, Vec<String>) {
+    pub fn lines(&self, paint: impl Fn(usize, usize, &str) -> String) -> (String, Vec<String>) {
         let kept: Vec<(usize, usize)> = (0..self.heads.len())
             .filter(|column| self.rows.iter().any(|row| row[*column] != "-"))
             .map(|column| {

@@ -216,6 +216,74 @@ fn verbose_lines_tell_attempts_criteria_and_preparation_as_well() {
 }
 
 #[test]
+fn boards_are_told_where_a_job_ran_what_it_waited_for_and_how_the_bench_is() {
+    insta::assert_snapshot!(told(&script::boards(), false, 0), @r#"
+        tinyfarm 0.1.0, run 20261122T134600Z-5eed: 3 scenarios
+        job 1 waits for nucleo-1: held by process 4711 (qa, tinyfarm run) since 10:31
+        board nucleo-1 is quarantined: the probe left while flashing\u{1b}[2J
+        board nucleo-1 is re-admitted
+        job 1, hello_world over sine on nucleo-2: pass: after 1 infra retry: on nucleo-1: the probe left while flashing\u{1b}[2J
+        pass          features/hello_world.feature:5  Any board  1.25 s
+            nucleo-2: after 1 infra retry: on nucleo-1: the probe left while flashing\u{1b}[2J
+        job 2, hello_world over sine on sim-1 (simulated): pass: after 1 infra retry
+        inconclusive  features/hello_world.feature:15  A simulated board  1.25 s
+            When it runs on the board "sim-1", accepted by
+              at features/hello_world.feature:16
+              sim-1 is simulated and tells no time
+              inconclusive on sim-1 (simulated): expected latency p99 <= 5 ms, found nothing
+        job 3, hello_world over sine on any of nucleo-1, sim-1 (simulated): blocked: none of its 2 targets can be used: nucleo-1: quarantined; sim-1: quarantined
+        blocked       features/hello_world.feature:25  No board  1.25 s
+            When it runs on any board tagged "m4"
+              at features/hello_world.feature:26
+              none of its 2 targets can be used: nucleo-1: quarantined; sim-1: quarantined
+
+        hello_world over sine (1,001 samples)
+          target                              verdict          accuracy  median     p99  clock                  arena      flash       RAM
+          any of nucleo-1, sim-1 (simulated)  blocked                 -       -       -  -                          -          -         -
+          nucleo-2                            pass          MAE 0.03361  106 µs  108 µs  time (board cycles)  1,472 B  176.3 KiB  72.1 KiB
+          sim-1 (simulated)                   inconclusive  MAE 0.03361   6,812   6,901  instructions (QEMU)  1,472 B  176.3 KiB  72.1 KiB
+
+        did not pass
+          blocked: none of its 2 targets can be used: nucleo-1: quarantined; sim-1: quarantined
+            features/hello_world.feature:25  No board
+          inconclusive: sim-1 is simulated and tells no time
+            features/hello_world.feature:15  A simulated board
+
+        targets left out
+          sim-2 (simulated): it is not on the bench
+
+        report
+          report/junit.xml
+          report/report.json
+
+        3 scenarios: 1 pass, 1 inconclusive, 1 blocked, in 12.3 s
+        "#);
+}
+
+#[test]
+fn verbose_lines_tell_of_flashing_and_where_each_attempt_ran() {
+    let text = told(&script::boards(), false, 1);
+    let end = text.find("pass          features").unwrap();
+    insta::assert_snapshot!(&text[..end], @r#"
+        tinyfarm 0.1.0, run 20261122T134600Z-5eed: 3 scenarios
+        target nucleo-1 (Cortex-M4F): probe-rs 0.32, time (board cycles)
+        target nucleo-2 (Cortex-M4F): probe-rs 0.32, time (board cycles)
+        target sim-1 (simulated) (Cortex-M4F): probe-rs 0.32, instructions (QEMU)
+        job 1 waits for nucleo-1: held by process 4711 (qa, tinyfarm run) since 10:31
+        job 1, hello_world over sine on nucleo-1: attempt 1
+        flashing nucleo-1: 175.8 KiB
+        board nucleo-1 is quarantined: the probe left while flashing\u{1b}[2J
+        board nucleo-1 is re-admitted
+        job 1, hello_world over sine on nucleo-2: attempt 2
+        flashing nucleo-2: 175.8 KiB
+        job 1, hello_world over sine on nucleo-2: pass: after 1 infra retry: on nucleo-1: the probe left while flashing\u{1b}[2J
+          attempt 1 on nucleo-1, 800 ms: infra: the probe left while flashing\u{1b}[2J
+          attempt 2 on nucleo-2, 800 ms: pass
+          1,001 samples; mean absolute error 0.03361; time (board cycles) median 106 µs, p99 108 µs; arena 1,472 B of 64.0 KiB; flash 176.3 KiB with the model, RAM 72.1 KiB with the arena
+        "#);
+}
+
+#[test]
 fn what_does_not_fit_is_no_alarm_and_hides_no_job_that_does() {
     let mut script = Script::new(1);
     let id = scenario(3, "Small");
@@ -359,6 +427,27 @@ fn bars_show_running_jobs_and_leave_only_the_lines_behind() {
     assert!(!text.contains("job 1, hello_world"), "{text}");
     assert!(text.contains("fail          features/hello_world.feature:3  Live  1.25 s\n      missed\n"), "{text}");
     assert!(text.ends_with("2 scenarios: 0 pass, 1 fail, 1 not run, in 12.3 s\n"), "{text}");
+}
+
+#[test]
+fn bars_show_what_a_job_waits_for_and_how_far_a_board_is_flashed() {
+    let (paper, bars) = (Paper::default(), Paper::default());
+    let target = ProgressDrawTarget::term_like_with_hz(Box::new(bars.clone()), 255);
+    let mut console = Console::new(Box::new(paper.clone()), false, 0).live_on(&Screen::default(), target);
+    for event in script::boards() {
+        console.on(&event).unwrap();
+    }
+    console.finish().unwrap();
+    let drawn = bars.text();
+    for wanted in [
+        "job 1  hello_world waits for nucleo-1: held by proc",
+        "job 1  hello_world on nucleo-2 (attempt 2)",
+        "flashing nucleo-1",
+        "job 2  hello_world on sim-1 (simulated)",
+    ] {
+        assert!(drawn.contains(wanted), "{wanted}: {drawn}");
+    }
+    assert!(paper.text().contains("board nucleo-1 is quarantined"), "{}", paper.text());
 }
 
 #[test]

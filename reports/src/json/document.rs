@@ -189,6 +189,10 @@ pub struct Target {
     pub clock: Clock,
     /// Whether it only plays a board.
     pub simulated: bool,
+    /// Words it is chosen by; only boards have any.
+    pub tags: Vec<String>,
+    /// What it is a specimen of: targets of equal kind are equal; null: nothing is its equal.
+    pub kind: Option<String>,
     /// Whether it could be used.
     #[serde(flatten)]
     pub state: TargetState,
@@ -218,6 +222,8 @@ impl Target {
             core: info.core.clone(),
             clock: info.clock.into(),
             simulated: info.simulated,
+            tags: info.tags.clone(),
+            kind: info.kind.clone(),
             state: match availability {
                 Availability::Ready { tool } => TargetState::Ready { tool: tool.clone() },
                 Availability::Absent { reason } => TargetState::Absent { reason: reason.clone() },
@@ -322,6 +328,8 @@ impl From<&CriterionReport> for Criterion {
 pub struct Attempt {
     /// From 1.
     pub number: u32,
+    /// Where it ran.
+    pub target: String,
     /// Pass: evidence came back.
     pub verdict: Verdict,
     /// The cause, where it is no pass.
@@ -334,6 +342,7 @@ impl From<&farm::AttemptReport> for Attempt {
     fn from(attempt: &farm::AttemptReport) -> Self {
         Self {
             number: attempt.number,
+            target: attempt.target.0.clone(),
             verdict: attempt.verdict.into(),
             reason: attempt.reason.clone(),
             took_s: seconds(attempt.took),

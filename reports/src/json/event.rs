@@ -99,8 +99,19 @@ pub enum Event {
         dataset: String,
         /// Its target.
         target: String,
+        /// Others where it may run just as well.
+        alternates: Vec<String>,
         /// How many samples.
         samples: usize,
+    },
+    /// A job waits for a target that someone else has.
+    Waiting {
+        /// Which job.
+        job: u64,
+        /// For which target.
+        target: String,
+        /// Who has it, or what keeps it.
+        why: String,
     },
     /// An attempt has its target.
     AttemptStarted {
@@ -108,6 +119,26 @@ pub enum Event {
         job: u64,
         /// From 1.
         attempt: u32,
+        /// Where it runs.
+        target: String,
+    },
+    /// A board's flash is written.
+    Flashing {
+        /// Which board.
+        target: String,
+        /// Bytes written so far.
+        done: u64,
+        /// Bytes there are to write.
+        total: u64,
+    },
+    /// A board's health changed.
+    BenchHealth {
+        /// Which board.
+        target: String,
+        /// `healthy`, `suspect`, `recovering`, `quarantined` or `re-admitted`.
+        state: String,
+        /// Why.
+        reason: String,
     },
     /// Inferences are back.
     JobProgress {
@@ -197,14 +228,26 @@ impl Event {
             FarmEvent::ScenarioStarted { scenario, tags } => {
                 Self::ScenarioStarted { scenario: scenario.into(), tags: tags.clone() }
             }
-            FarmEvent::JobQueued { job, model, dataset, target, samples } => Self::JobQueued {
+            FarmEvent::JobQueued { job, model, dataset, target, alternates, samples } => Self::JobQueued {
                 job: job.0,
                 model: model.clone(),
                 dataset: dataset.clone(),
                 target: target.0.clone(),
+                alternates: alternates.iter().map(|target| target.0.clone()).collect(),
                 samples: *samples,
             },
-            FarmEvent::AttemptStarted { job, attempt } => Self::AttemptStarted { job: job.0, attempt: *attempt },
+            FarmEvent::Waiting { job, target, why } => {
+                Self::Waiting { job: job.0, target: target.0.clone(), why: why.clone() }
+            }
+            FarmEvent::AttemptStarted { job, attempt, target } => {
+                Self::AttemptStarted { job: job.0, attempt: *attempt, target: target.0.clone() }
+            }
+            FarmEvent::Flashing { target, done, total } => {
+                Self::Flashing { target: target.0.clone(), done: *done, total: *total }
+            }
+            FarmEvent::BenchHealth { target, state, reason } => {
+                Self::BenchHealth { target: target.0.clone(), state: state.clone(), reason: reason.clone() }
+            }
             FarmEvent::JobProgress { job, done } => Self::JobProgress { job: job.0, done: *done },
             FarmEvent::AttemptFinished { job, report } => Self::AttemptFinished { job: job.0, attempt: report.into() },
             FarmEvent::JobFinished { report, summary } => {

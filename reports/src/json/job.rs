@@ -15,8 +15,10 @@ pub struct Job {
     pub model: String,
     /// Dataset by name.
     pub dataset: String,
-    /// Where it ran, or would have.
+    /// Where its last attempt ran, or its first would have.
     pub target: String,
+    /// Whether that only plays a board.
+    pub simulated: bool,
     /// Pass: evidence came back. Criteria are judged with the scenarios.
     pub verdict: Verdict,
     /// The cause, where it is no pass; on a pass a remark or nothing.
@@ -197,6 +199,7 @@ impl Job {
             model: report.model.clone(),
             dataset: report.dataset.clone(),
             target: report.target.0.clone(),
+            simulated: report.simulated,
             verdict: report.judgement.verdict.into(),
             reason: report.judgement.reason.clone(),
             fault: report.fault.as_ref().map(Fault::of),

@@ -188,12 +188,14 @@ fn the_documents_look_like_this() {
                 {
                   "number": 1,
                   "reason": "QEMU was killed by signal 9",
+                  "target": "qemu:mps2-an386",
                   "took_s": 0.8,
                   "verdict": "infra"
                 },
                 {
                   "number": 2,
                   "reason": "",
+                  "target": "qemu:mps2-an386",
                   "took_s": 0.8,
                   "verdict": "pass"
                 }
@@ -241,6 +243,7 @@ fn the_documents_look_like_this() {
                 "tool": "QEMU 7.2.22"
               },
               "reason": "after 1 infra retry",
+              "simulated": false,
               "target": "qemu:mps2-an386",
               "verdict": "pass"
             },
@@ -249,6 +252,7 @@ fn the_documents_look_like_this() {
                 {
                   "number": 1,
                   "reason": "crashed: core locked up \u001b[32mpass\u001b[0m",
+                  "target": "qemu:mps2-an386",
                   "took_s": 0.8,
                   "verdict": "fail"
                 }
@@ -263,6 +267,7 @@ fn the_documents_look_like_this() {
               "model": "evil\u0007",
               "provenance": null,
               "reason": "crashed: core locked up \u001b[32mpass\u001b[0m",
+              "simulated": false,
               "target": "qemu:mps2-an386",
               "verdict": "fail"
             },
@@ -271,6 +276,7 @@ fn the_documents_look_like_this() {
                 {
                   "number": 1,
                   "reason": "",
+                  "target": "qemu:mps2-an386",
                   "took_s": 0.8,
                   "verdict": "pass"
                 }
@@ -323,6 +329,7 @@ fn the_documents_look_like_this() {
                 "tool": "QEMU 7.2.22"
               },
               "reason": "",
+              "simulated": false,
               "target": "qemu:mps2-an386",
               "verdict": "pass"
             }
@@ -451,9 +458,11 @@ fn the_documents_look_like_this() {
               },
               "core": "x86-64",
               "id": "container",
+              "kind": null,
               "simulated": false,
               "stage": "container",
               "state": "ready",
+              "tags": [],
               "tool": "Docker 20.10.24"
             },
             {
@@ -462,9 +471,11 @@ fn the_documents_look_like_this() {
               },
               "core": "Cortex-M4F",
               "id": "qemu:mps2-an386",
+              "kind": null,
               "simulated": false,
               "stage": "emulator",
               "state": "ready",
+              "tags": [],
               "tool": "QEMU 7.2.22"
             },
             {
@@ -473,17 +484,19 @@ fn the_documents_look_like_this() {
               },
               "core": "Cortex-M4F",
               "id": "qemu:mps3-an547",
+              "kind": null,
               "reason": "qemu-system-arm has no such machine; install it with scripts/setup",
               "simulated": false,
               "stage": "emulator",
-              "state": "absent"
+              "state": "absent",
+              "tags": []
             }
           ]
         }
         "#);
     insta::assert_snapshot!(fs::read_to_string(dir.path().join(EVIDENCE_FILE)).unwrap(), @r#"
-        {"schema":"tinyfarm-report/1","run":"20261122T134600Z-5eed","job":{"id":2,"model":"hello_world","dataset":"sine","target":"qemu:mps2-an386","verdict":"pass","reason":"after 1 infra retry","fault":null,"attempts":[{"number":1,"verdict":"infra","reason":"QEMU was killed by signal 9","took_s":0.8},{"number":2,"verdict":"pass","reason":"","took_s":0.8}],"figures":{"samples":1001,"clock":{"kind":"qemu-instructions"},"ticks":{"min":6700,"median":6812,"p90":6850,"p99":6901,"max":6950},"accuracy":null,"errors":{"mean_absolute":0.033612,"root_mean_square":0.0403344,"maximum":0.1302},"arena":{"used":1472,"size":65536},"firmware":{"text":175600,"data":2400,"bss":70000,"model":2512}},"provenance":{"model":"9372c470eeadd5ecd9c3c74c2b3cb633f8e2f2fad799250a0f70d652b6b825e4","dataset":"b277fd623676a525c29b9eb155afc8c9010681814ceafb2d7627f47b9a232576","runner":"0.1.0","runner_digest":"c0ffee","tflm":"2.2.0","core":"Cortex-M4F","tool":"QEMU 7.2.22"}},"outputs":["0000803f","000000bf"],"ticks":[6812,6901],"confusion":null,"log":"TFLM: arena allocated\n"}
-        {"schema":"tinyfarm-report/1","run":"20261122T134600Z-5eed","job":{"id":4,"model":"evil\u0007","dataset":"sine","target":"qemu:mps2-an386","verdict":"fail","reason":"crashed: core locked up \u001b[32mpass\u001b[0m","fault":{"kind":"crash","message":"crashed: crashed: core locked up \u001b[32mpass\u001b[0m"},"attempts":[{"number":1,"verdict":"fail","reason":"crashed: core locked up \u001b[32mpass\u001b[0m","took_s":0.8}],"figures":null,"provenance":null},"outputs":[],"ticks":[],"confusion":null,"log":"one\n]]> \u001b[1A two\r\n\u0000three\n"}
-        {"schema":"tinyfarm-report/1","run":"20261122T134600Z-5eed","job":{"id":6,"model":"micro_speech","dataset":"words","target":"qemu:mps2-an386","verdict":"pass","reason":"","fault":null,"attempts":[{"number":1,"verdict":"pass","reason":"","took_s":0.8}],"figures":{"samples":30,"clock":{"kind":"qemu-instructions"},"ticks":{"min":6700,"median":6812,"p90":6850,"p99":6901,"max":6950},"accuracy":{"correct":30,"total":30,"top1":1.0,"wilson_low":0.8864866068260312,"wilson_high":1.0,"macro_precision":1.0,"macro_recall":1.0,"macro_f1":1.0},"errors":null,"arena":{"used":1472,"size":65536},"firmware":{"text":175600,"data":2400,"bss":70000,"model":2512}},"provenance":{"model":"9372c470eeadd5ecd9c3c74c2b3cb633f8e2f2fad799250a0f70d652b6b825e4","dataset":"b277fd623676a525c29b9eb155afc8c9010681814ceafb2d7627f47b9a232576","runner":"0.1.0","runner_digest":"c0ffee","tflm":"2.2.0","core":"Cortex-M4F","tool":"QEMU 7.2.22"}},"outputs":["0000803f","000000bf"],"ticks":[6812,6901],"confusion":{"classes":[{"name":"yes","precision":1.0,"recall":1.0,"f1":1.0,"support":15},{"name":"no","precision":1.0,"recall":1.0,"f1":1.0,"support":15}],"counts":[[15,0,0],[0,15,0]]},"log":"TFLM: arena allocated\n"}
+        {"schema":"tinyfarm-report/1","run":"20261122T134600Z-5eed","job":{"id":2,"model":"hello_world","dataset":"sine","target":"qemu:mps2-an386","simulated":false,"verdict":"pass","reason":"after 1 infra retry","fault":null,"attempts":[{"number":1,"target":"qemu:mps2-an386","verdict":"infra","reason":"QEMU was killed by signal 9","took_s":0.8},{"number":2,"target":"qemu:mps2-an386","verdict":"pass","reason":"","took_s":0.8}],"figures":{"samples":1001,"clock":{"kind":"qemu-instructions"},"ticks":{"min":6700,"median":6812,"p90":6850,"p99":6901,"max":6950},"accuracy":null,"errors":{"mean_absolute":0.033612,"root_mean_square":0.0403344,"maximum":0.1302},"arena":{"used":1472,"size":65536},"firmware":{"text":175600,"data":2400,"bss":70000,"model":2512}},"provenance":{"model":"9372c470eeadd5ecd9c3c74c2b3cb633f8e2f2fad799250a0f70d652b6b825e4","dataset":"b277fd623676a525c29b9eb155afc8c9010681814ceafb2d7627f47b9a232576","runner":"0.1.0","runner_digest":"c0ffee","tflm":"2.2.0","core":"Cortex-M4F","tool":"QEMU 7.2.22"}},"outputs":["0000803f","000000bf"],"ticks":[6812,6901],"confusion":null,"log":"TFLM: arena allocated\n"}
+        {"schema":"tinyfarm-report/1","run":"20261122T134600Z-5eed","job":{"id":4,"model":"evil\u0007","dataset":"sine","target":"qemu:mps2-an386","simulated":false,"verdict":"fail","reason":"crashed: core locked up \u001b[32mpass\u001b[0m","fault":{"kind":"crash","message":"crashed: crashed: core locked up \u001b[32mpass\u001b[0m"},"attempts":[{"number":1,"target":"qemu:mps2-an386","verdict":"fail","reason":"crashed: core locked up \u001b[32mpass\u001b[0m","took_s":0.8}],"figures":null,"provenance":null},"outputs":[],"ticks":[],"confusion":null,"log":"one\n]]> \u001b[1A two\r\n\u0000three\n"}
+        {"schema":"tinyfarm-report/1","run":"20261122T134600Z-5eed","job":{"id":6,"model":"micro_speech","dataset":"words","target":"qemu:mps2-an386","simulated":false,"verdict":"pass","reason":"","fault":null,"attempts":[{"number":1,"target":"qemu:mps2-an386","verdict":"pass","reason":"","took_s":0.8}],"figures":{"samples":30,"clock":{"kind":"qemu-instructions"},"ticks":{"min":6700,"median":6812,"p90":6850,"p99":6901,"max":6950},"accuracy":{"correct":30,"total":30,"top1":1.0,"wilson_low":0.8864866068260312,"wilson_high":1.0,"macro_precision":1.0,"macro_recall":1.0,"macro_f1":1.0},"errors":null,"arena":{"used":1472,"size":65536},"firmware":{"text":175600,"data":2400,"bss":70000,"model":2512}},"provenance":{"model":"9372c470eeadd5ecd9c3c74c2b3cb633f8e2f2fad799250a0f70d652b6b825e4","dataset":"b277fd623676a525c29b9eb155afc8c9010681814ceafb2d7627f47b9a232576","runner":"0.1.0","runner_digest":"c0ffee","tflm":"2.2.0","core":"Cortex-M4F","tool":"QEMU 7.2.22"}},"outputs":["0000803f","000000bf"],"ticks":[6812,6901],"confusion":{"classes":[{"name":"yes","precision":1.0,"recall":1.0,"f1":1.0,"support":15},{"name":"no","precision":1.0,"recall":1.0,"f1":1.0,"support":15}],"counts":[[15,0,0],[0,15,0]]},"log":"TFLM: arena allocated\n"}
         "#);
 }

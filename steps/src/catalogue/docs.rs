@@ -34,6 +34,17 @@ All of Gherkin works: `Background`, `Rule`, `Scenario Outline` with `Examples`, 
 
 "#;
 
+const BOARDS: &str = r#"### Boards
+
+A board is named, and tagged, by its definition. Features are shared between farms, and each has boards of its own: where no board is as the
+step wants it, the scenario is *blocked* and says what was looked for and what there is. So it is where all are absent or quarantined.
+
+A simulated board runs the same firmware and is labelled `(simulated)` wherever it is named. It counts instructions and tells no time: a bound
+on instructions is judged there, one on latency is *inconclusive*. With `tinyfarm run --require-boards`, for gates, simulated boards are as if
+they were not there: a step that has no other is *blocked*, and so is `every stage` where there is no real board, and each board that is absent.
+
+"#;
+
 const NUMBERS: &str = r#"
 ## Numbers
 
@@ -51,7 +62,7 @@ The first column is `metric`. Each other column says in its heading which target
 | `bound` | every target of the step |
 | `container`, `emulator`, `board` | the targets of that stage; the `container` column also holds for the `host` where it stands in |
 | `host` | the host alone |
-| a target's name, like `qemu:mps2-an386` | that target; a bound in its cell stands in place of its stage's, and it is never left out |
+| a target's name, like `qemu:mps2-an386` or a board's | that target; a bound in its cell stands in place of its stage's, and it is never left out |
 
 An empty cell asks for nothing of its own. A bound is written `<= 0.05`, `< 0.05`, `>= 90 %`, `> 90 %`, `= 0`, `between 1 and 2`,
 `>= 80 % for class "yes"`; to compare with another target `= container`, `= qemu:mps2-an386`, `within 1e-6 of container`,
@@ -99,6 +110,7 @@ pub fn markdown() -> String {
                 let _ = writeln!(page, "| `{phrase}` | {meaning} |");
             }
             page.push('\n');
+            page.push_str(BOARDS);
         }
     }
     page.push_str("`{reference}` is `the container's`, `the host's` or `those on \"…\"` with a target's name.\n");

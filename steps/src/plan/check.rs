@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     acceptance::Acceptance,
-    action::{Action, DatasetRef, Run},
+    action::{Action, DatasetRef, Place, Run},
     catalogue,
     lineup::{self, Group, NoLineup, Scope},
     phrase::{Cell, PhraseError},
@@ -52,6 +52,8 @@ struct Walk<'a> {
     model: Named<Arc<Model>>,
     dataset: Named<(DatasetRef, usize)>,
     latest: Latest,
+    /// Boards that steps have named, known here or not.
+    boards: Vec<String>,
     checked: Checked,
 }
 
@@ -71,6 +73,7 @@ pub(super) fn walk(
         model: Named::NotYet,
         dataset: Named::NotYet,
         latest: Latest::Nothing,
+        boards: Vec::new(),
         checked: Checked::default(),
     };
     for (index, step) in steps.iter().enumerate() {
@@ -170,6 +173,7 @@ impl Walk<'_> {
             self.wrong(step, PhraseError::new(format!("there is {missing} to run yet")).help(help));
         }
         let (known, tag) = (self.context.targets, self.settings.stage);
+        self.boards.extend(run.place.named_board().map(str::to_owned));
         let groups = match lineup::lineup(&run.place, known, &self.context.scope, tag) {
             Ok(groups) => groups,
             Err(NoLineup::LeftOut(reason)) => {
@@ -181,7 +185,15 @@ impl Walk<'_> {
                 return None;
             }
         };
-        let unrestricted = lineup::lineup(&run.place, known, &Scope::default(), tag).unwrap_or_default();
+        let unrestricted =
+            lineup::lineup(&run.place, known, &self.context.scope.unrestricted(), tag).unwrap_or_default();
+        for group in groups.iter().filter(|group| group.targets.is_empty()) {
+            if let Some(missing) = &group.missing
+                && (self.context.scope.require_boards || !matches!(run.place, Place::Stages { .. }))
+            {
+                self.checked.remarks.push(format!("scenarios will be blocked: {missing}"));
+            }
+        }
         if let Some(table) = &run.accepted_by {
             if let Err(error) = self.columns(table, run) {
                 self.wrong(step, error);
@@ -229,15 +241,12 @@ impl Walk<'_> {
 
     /// Every column must speak of something that this step runs on, whatever the options leave of it.
     fn columns(&self, table: &Acceptance, run: &Run) -> Result<(), PhraseError> {
-        let known: Vec<&str> = self.context.targets.iter().map(|info| info.id.0.as_str()).collect();
-        table.check_columns(&known)?;
+        table.check_columns(&self.known().collect::<Vec<_>>())?;
         let all = match lineup::lineup(&run.place, self.context.targets, &Scope::default(), None) {
             Ok(groups) => groups,
             Err(_) => return Ok(()),
         };
-        let stages: Vec<farm::Stage> = all.iter().map(|group| group.stage).collect();
-        let targets: Vec<TargetInfo> = all.into_iter().flat_map(|group| group.targets).collect();
-        match table.idle_column(&targets, &stages) {
+        match table.idle_column(&all) {
             Some((column, name)) => {
                 Err(PhraseError::new(format!("column `{name}` says nothing here: this step does not run there"))
                     .help("take the column out, or run on `every stage`")
@@ -245,6 +254,12 @@ impl Walk<'_> {
             }
             None => Ok(()),
         }
+    }
+
+    /// Every target by name: those of this farm, and the boards that steps have named.
+    fn known(&self) -> impl Iterator<Item = &str> {
+        let boards = self.boards.iter().map(String::as_str);
+        self.context.targets.iter().map(|info| info.id.0.as_str()).chain(boards)
     }
 
     /// Model and dataset of a run; what is wrong with the dataset is said where it is named.
@@ -280,10 +295,9 @@ impl Walk<'_> {
     /// Whether `criterion` can be judged on `info` at all.
     fn unsound(&self, criterion: &Criterion, info: &TargetInfo, ran: &Ran) -> Result<(), PhraseError> {
         if let Some(reference) = criterion.reference()
-            && self.context.targets.iter().all(|info| info.id.0 != reference)
+            && self.known().all(|known| known != reference)
         {
-            let known: Vec<&str> = self.context.targets.iter().map(|info| info.id.0.as_str()).collect();
-            return Err(PhraseError::unknown("target", reference, known.iter().copied()));
+            return Err(PhraseError::unknown("target", reference, self.known().collect::<Vec<_>>()));
         }
         criterion.check(info, &ran.model, &ran.dataset).map_err(|error| PhraseError::new(error.to_string()))
     }

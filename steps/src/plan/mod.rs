@@ -35,6 +35,8 @@ pub struct PlanOptions {
     pub stages: Vec<Stage>,
     /// Only these targets; empty: all. Targets that others are compared with run even so.
     pub targets: Vec<String>,
+    /// Whether only real boards count as boards: for gates.
+    pub require_boards: bool,
     /// Whether the host may stand in where there is no container engine.
     pub stand_in_host: bool,
     /// Time budgets of jobs, where no step or tag says otherwise.
@@ -48,6 +50,7 @@ pub struct PlanOptions {
 pub struct Plan {
     pub(crate) scenarios: Vec<Arc<PlannedScenario>>,
     pub(crate) stand_in_host: bool,
+    pub(crate) require_boards: bool,
     pub(crate) targets: Vec<TargetInfo>,
     remarks: Vec<String>,
     files: usize,
@@ -118,7 +121,8 @@ impl Plan {
                     .helped(farm::suggest::mend(name, known.iter().copied())),
             );
         }
-        let scope = Scope { stages: options.stages.clone(), targets: options.targets.clone() };
+        let (stages, names) = (options.stages.clone(), options.targets.clone());
+        let scope = Scope { stages, targets: names, require_boards: options.require_boards };
         let context = Context { options, library, targets, scope };
         let outcomes = in_parallel(&files, &context, &filters);
 
@@ -156,6 +160,7 @@ impl Plan {
         Ok(Self {
             scenarios,
             stand_in_host: options.stand_in_host,
+            require_boards: options.require_boards,
             targets: targets.to_vec(),
             remarks,
             files: files.len(),

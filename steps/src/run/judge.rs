@@ -5,7 +5,7 @@ use super::{
     words,
 };
 use crate::outputs::ExpectedOutputs;
-use farm::{Criterion, Evidence, Judgement, TargetId, Verdict, criterion::Subject, events::CriterionReport};
+use farm::{Criterion, Evidence, Judgement, Stage, TargetId, Verdict, criterion::Subject, events::CriterionReport};
 use std::sync::Arc;
 
 impl Seat {
@@ -75,6 +75,9 @@ impl Seat {
         let Some(info) = ready.targets.first() else {
             return Err(missing(Verdict::Blocked, "this farm does not know it"));
         };
+        if self.shared.require_boards && info.stage == Stage::Board && info.simulated {
+            return Err(missing(Verdict::Blocked, "it is only simulated, and real boards are required"));
+        }
         if info.id == ran.target {
             // Only where the host stands in: the plan has refused all other comparisons of a target with itself.
             return Err(missing(
@@ -93,7 +96,8 @@ impl Seat {
         let found = match known {
             Some(found) => Some(found),
             None => {
-                let wanted = Wanted { model: &ran.model, dataset: &ran.dataset, targets: &ready.targets[..1] };
+                let (model, dataset, targets) = (&ran.model, &ran.dataset, &ready.targets[..1]);
+                let wanted = Wanted { model, dataset, targets, any: false };
                 self.job(wanted).await.pop()
             }
         };
@@ -128,7 +132,7 @@ impl Seat {
         value: Option<f64>,
         judgement: Judgement,
     ) -> Judgement {
-        let told = words::of_target(&ran.target, &judgement);
+        let told = words::of_target(ran, &judgement);
         self.tell_criterion(CriterionReport {
             job: ran.result.report.id,
             target: ran.target.clone(),

@@ -11,6 +11,8 @@ mod stages;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod tests_of_boards;
+#[cfg(test)]
 mod tests_of_tables;
 mod tried;
 mod words;
@@ -60,6 +62,7 @@ pub(crate) struct Shared {
     pub cancel: CancellationToken,
     pub targets: Vec<TargetInfo>,
     pub stand_in_host: bool,
+    pub require_boards: bool,
     scenarios: Vec<Arc<PlannedScenario>>,
     /// Index of a scenario by its file and line.
     by_place: HashMap<(PathBuf, usize), usize>,
@@ -144,6 +147,7 @@ pub async fn run(
         cancel: cancel.clone(),
         targets: plan.targets,
         stand_in_host: plan.stand_in_host,
+        require_boards: plan.require_boards,
         scenarios: plan.scenarios,
         told: Mutex::new(vec![false; count]),
         outstanding: AtomicUsize::new(0),

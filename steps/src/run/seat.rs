@@ -42,10 +42,18 @@ pub(super) struct Limits {
 /// A job that ended.
 #[derive(Clone)]
 pub(super) struct Ran {
+    /// Where its last attempt ran, or its first would have.
     pub target: TargetId,
     pub model: Arc<Model>,
     pub dataset: Arc<Dataset>,
     pub result: Arc<JobResult>,
+}
+
+impl Ran {
+    /// The target's name as people are to read it.
+    pub fn label(&self) -> String {
+        farm::target::label(&self.target, self.result.report.simulated)
+    }
 }
 
 impl fmt::Debug for Seat {
@@ -154,15 +162,17 @@ impl Seat {
         Judgement::new(Verdict::Pass, "")
     }
 
-    /// Runs one job, tells that this scenario uses it, and keeps it for comparisons.
+    /// Runs a job on each target, or one on any of them, tells that this scenario uses it, and keeps it for comparisons.
     pub(super) async fn job(&mut self, ran: Wanted<'_>) -> Vec<Ran> {
-        let Wanted { model, dataset, targets } = ran;
+        let Wanted { model, dataset, targets, any } = ran;
         let limits = self.limits;
-        let jobs = targets.iter().map(|info| {
+        let places: Vec<&[TargetInfo]> = if any { vec![targets] } else { targets.chunks(1).collect() };
+        let jobs = places.into_iter().filter_map(|place| place.split_first()).map(|(info, others)| {
             let spec = JobSpec {
                 model: Arc::clone(model),
                 dataset: Arc::clone(dataset),
                 target: info.id.clone(),
+                alternates: others.iter().map(|info| info.id.clone()).collect(),
                 arena_limit: limits.arena,
                 timeouts: limits.timeouts,
                 retries: limits.retries,
@@ -170,9 +180,9 @@ impl Seat {
             let shared = &self.shared;
             let scenario = &self.planned.id;
             async move {
-                let target = spec.target.clone();
                 let result = shared.scheduler.run(spec).await;
                 shared.sink.send(FarmEvent::JobUsed { scenario: scenario.clone(), job: result.report.id });
+                let target = result.report.target.clone();
                 Ran { target, model: Arc::clone(model), dataset: Arc::clone(dataset), result }
             }
         });
@@ -199,4 +209,6 @@ pub(super) struct Wanted<'a> {
     pub model: &'a Arc<Model>,
     pub dataset: &'a Arc<Dataset>,
     pub targets: &'a [TargetInfo],
+    /// One job, on whichever of the targets is free, in place of one on each.
+    pub any: bool,
 }

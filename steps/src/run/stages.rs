@@ -30,7 +30,7 @@ impl Seat {
         let mut stopped: Option<String> = None;
         for group in &planned.groups {
             if let Some(before) = &stopped {
-                if !group.targets.is_empty() || run.binds(group.stage) {
+                if !group.targets.is_empty() || !self.optional(run, group) {
                     remarks.push(format!("{} stage blocked: {before}", group.stage));
                 }
                 continue;
@@ -64,22 +64,24 @@ impl Seat {
     ) -> Vec<Judgement> {
         let mut judgements = Vec::new();
         if group.targets.is_empty() && group.stage != Stage::Container {
-            let none = format!("this farm knows no {}", group.stage);
-            let optional = matches!(run.place, Place::Stages { .. }) && !run.binds(group.stage);
-            if optional {
-                remarks.push(none);
+            if self.optional(run, group) {
+                remarks.push(format!("this farm knows no {}", group.stage));
             } else {
-                judgements.push(Judgement::new(Verdict::Blocked, none));
+                judgements.push(Judgement::new(Verdict::Blocked, group.nothing()));
             }
             return judgements;
         }
-        let ready = if group.stage == Stage::Container {
-            self.container().await
-        } else {
-            self.there(run, &group.targets).await
+        remarks
+            .extend(group.simulated.iter().map(|info| format!("left out: {}: real boards are required", info.label())));
+        let ready = match group.stage {
+            Stage::Container => self.container().await,
+            // Whichever can be used: the scheduler finds out.
+            _ if group.any => Ready { targets: group.targets.clone(), ..Ready::default() },
+            _ => self.there(run, &group.targets).await,
         };
         remarks.extend(ready.remarks);
-        let wanted = Wanted { model: &planned.model, dataset: &planned.dataset, targets: &ready.targets };
+        let (model, dataset, targets) = (&planned.model, &planned.dataset, &ready.targets);
+        let wanted = Wanted { model, dataset, targets, any: group.any };
         let ran = self.job(wanted).await;
         if let Some(reason) = ready.blocked {
             // The jobs are blocked one by one, for the reports; the reason is one.
@@ -90,7 +92,9 @@ impl Seat {
         let mut kept: Vec<Ran> = Vec::new();
         for ran in ran {
             let report = &ran.result.report;
-            let judgement = words::of_target(&ran.target, &report.judgement);
+            // A choice of targets that never came to one says itself why.
+            let nowhere = group.any && report.attempts.is_empty();
+            let judgement = if nowhere { report.judgement.clone() } else { words::of_target(&ran, &report.judgement) };
             match report.judgement.verdict {
                 Verdict::Fail
                     if run.place.fitting()
@@ -133,6 +137,12 @@ impl Seat {
         judgements
     }
 
+    /// Whether a run does without a stage that this farm knows no target of.
+    fn optional(&self, run: &Run, group: &Group) -> bool {
+        let required = self.shared.require_boards && group.stage == Stage::Board;
+        matches!(run.place, Place::Stages { .. }) && !run.binds(group.stage) && !required
+    }
+
     fn info(&self, ran: &Ran) -> Option<&TargetInfo> {
         self.shared.targets.iter().find(|info| info.id == ran.target)
     }
@@ -172,7 +182,7 @@ impl Seat {
     }
 
     /// Which of `targets` are there. If some are, the others are remarked on; if none is, all are kept, to be blocked. So
-    /// is one that the table names.
+    /// is one that the table names, and a board where boards are required.
     async fn there(&self, run: &Run, targets: &[TargetInfo]) -> Ready {
         let asked = targets.iter().map(|info| async { (info.clone(), self.absence(&info.id).await) });
         let asked = futures::future::join_all(asked).await;
@@ -182,6 +192,7 @@ impl Seat {
             match reason {
                 None => ready.push(info),
                 Some(_) if run.names(&info.id) => ready.push(info),
+                Some(_) if self.shared.require_boards && info.stage == Stage::Board => ready.push(info),
                 Some(reason) => absent.entry(reason).or_default().push(info.id.0),
             }
         }

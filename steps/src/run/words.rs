@@ -1,5 +1,6 @@
 //! Judgements put together, and reasons in words.
 
+use super::seat::Ran;
 use farm::{Judgement, Verdict};
 use std::any::Any;
 
@@ -24,14 +25,15 @@ pub(super) fn together(judgements: &[Judgement], remarks: &[String]) -> Judgemen
     Judgement::new(worst, all.join("; "))
 }
 
-/// `judgement` as one of `target`'s.
-pub(super) fn of_target(target: &farm::TargetId, judgement: &Judgement) -> Judgement {
+/// `judgement` as one of the target that `ran` ran on.
+pub(super) fn of_target(ran: &Ran, judgement: &Judgement) -> Judgement {
+    let target = &ran.target;
     let reason = match judgement.reason.as_str() {
         "" => String::new(),
         "interrupted" => "interrupted".to_owned(),
         // It says so itself: `qemu:mps2-an386 is not there`.
         reason if reason.starts_with(&format!("{target} ")) => reason.to_owned(),
-        reason => format!("{target}: {reason}"),
+        reason => format!("{}: {reason}", ran.label()),
     };
     Judgement::new(judgement.verdict, reason)
 }

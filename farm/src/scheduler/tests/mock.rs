@@ -1,8 +1,8 @@
 //! A target that does what a script says.
 
 use crate::{
-    Availability, Clock, Footprint, Handshake, Inference, JobSpec, Session, Slots, Stage, Target, TargetError,
-    TargetInfo, target::Standing, testing,
+    Availability, Clock, Footprint, Handshake, Inference, JobSpec, Reservation, Session, Slots, Stage, Target,
+    TargetError, TargetInfo, target::Standing, testing,
 };
 use async_trait::async_trait;
 use std::{
@@ -43,6 +43,23 @@ pub(super) enum Close {
     Panic,
 }
 
+/// What `reserve` does.
+#[derive(Debug, Clone)]
+pub(super) enum Reserve {
+    After(Duration),
+    Never,
+    Error(TargetError),
+    Panic,
+}
+
+/// What `after` does.
+#[derive(Debug, Clone)]
+pub(super) enum After {
+    For(Duration),
+    Never,
+    Panic,
+}
+
 /// What one attempt meets.
 #[derive(Debug, Clone)]
 pub(super) struct Script {
@@ -78,6 +95,9 @@ pub(super) struct Shared {
     shut: AtomicUsize,
     alive: AtomicUsize,
     peak: AtomicUsize,
+    reserved: AtomicUsize,
+    peak_reserved: AtomicUsize,
+    told: Mutex<Vec<String>>,
 }
 
 impl Shared {
@@ -107,6 +127,38 @@ impl Shared {
     }
 }
 
+impl Shared {
+    /// Reservations that are held.
+    pub(super) fn reserved(&self) -> usize {
+        self.reserved.load(SeqCst)
+    }
+    /// The most that ever were at once.
+    pub(super) fn peak_reserved(&self) -> usize {
+        self.peak_reserved.load(SeqCst)
+    }
+    /// What `after` was told of each attempt.
+    pub(super) fn told(&self) -> Vec<String> {
+        self.told.lock().unwrap().clone()
+    }
+}
+
+/// A reservation; let go on every path out.
+struct Lease(Arc<Shared>);
+
+impl Lease {
+    fn new(shared: &Arc<Shared>) -> Self {
+        let reserved = shared.reserved.fetch_add(1, SeqCst) + 1;
+        shared.peak_reserved.fetch_max(reserved, SeqCst);
+        Self(shared.clone())
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.0.reserved.fetch_sub(1, SeqCst);
+    }
+}
+
 /// Holds the target; let go on every path out.
 struct Hold(Vec<Arc<Shared>>);
 
@@ -129,13 +181,18 @@ impl Drop for Hold {
     }
 }
 
+/// What jobs play, each by its number.
+pub(super) type Scripts = Arc<Mutex<HashMap<u64, Vec<Script>>>>;
+
 /// The target. A job's arena limit says which script it plays; without one all goes well.
 #[derive(Debug)]
 pub(super) struct Mock {
-    info: TargetInfo,
+    pub(super) info: TargetInfo,
     pub(super) availability: Availability,
     preparing: Mutex<Vec<Result<(), TargetError>>>,
-    scripts: Mutex<HashMap<u64, Vec<Script>>>,
+    scripts: Scripts,
+    reserving: Mutex<Vec<Reserve>>,
+    after: Mutex<Vec<After>>,
     pub(super) shared: Arc<Shared>,
     group: Arc<Shared>,
 }
@@ -146,7 +203,9 @@ impl Mock {
             info: testing::target(id, Stage::Emulator, Clock::QemuInstructions, slots),
             availability: Availability::Ready { tool: "mock 1".to_owned() },
             preparing: Mutex::default(),
-            scripts: Mutex::default(),
+            scripts: Arc::default(),
+            reserving: Mutex::default(),
+            after: Mutex::default(),
             shared: Arc::default(),
             group: Arc::default(),
         }
@@ -156,6 +215,31 @@ impl Mock {
     pub(super) fn script(self, number: u64, mut scripts: Vec<Script>) -> Self {
         scripts.reverse();
         self.scripts.lock().unwrap().insert(number, scripts);
+        self
+    }
+
+    /// Jobs play `scripts`, on whichever of several targets that share them.
+    pub(super) fn playing(self, scripts: &Scripts) -> Self {
+        Self { scripts: scripts.clone(), ..self }
+    }
+
+    /// `reserve` answers so, one after the other; after the last the target is free.
+    pub(super) fn reserving(self, mut scripts: Vec<Reserve>) -> Self {
+        scripts.reverse();
+        *self.reserving.lock().unwrap() = scripts;
+        self
+    }
+
+    /// `after` does this, one after the other; after the last nothing.
+    pub(super) fn after(self, mut scripts: Vec<After>) -> Self {
+        scripts.reverse();
+        *self.after.lock().unwrap() = scripts;
+        self
+    }
+
+    /// An equal of all others of `kind`.
+    pub(super) fn of_kind(mut self, kind: &str) -> Self {
+        self.info.kind = Some(kind.to_owned());
         self
     }
 
@@ -189,7 +273,37 @@ impl Target for Mock {
         self.preparing.lock().unwrap().pop().unwrap_or(Ok(()))
     }
 
+    async fn reserve(&self) -> Result<Reservation, TargetError> {
+        let script = self.reserving.lock().unwrap().pop().unwrap_or(Reserve::After(Duration::ZERO));
+        match script {
+            Reserve::After(Duration::ZERO) => (),
+            Reserve::After(time) => tokio::time::sleep(time).await,
+            Reserve::Never => std::future::pending().await,
+            Reserve::Error(error) => return Err(error),
+            Reserve::Panic => panic!("reserve"),
+        }
+        Ok(Reservation::holding(Lease::new(&self.shared)))
+    }
+
+    async fn held_by(&self) -> Option<String> {
+        Some("another process".to_owned())
+    }
+
+    async fn after(&self, outcome: Result<(), &TargetError>) {
+        assert!(self.shared.reserved() > 0, "the target is still reserved");
+        let told = outcome.map_or_else(|error| format!("{error:?}"), |()| "ok".to_owned());
+        self.shared.told.lock().unwrap().push(told);
+        let script = self.after.lock().unwrap().pop();
+        match script {
+            None => (),
+            Some(After::For(time)) => tokio::time::sleep(time).await,
+            Some(After::Never) => std::future::pending().await,
+            Some(After::Panic) => panic!("after"),
+        }
+    }
+
     async fn open(&self, job: &JobSpec) -> Result<Box<dyn Session>, TargetError> {
+        assert!(self.shared.reserved() > self.shared.alive(), "each session has a reservation of its own");
         let hold = Hold::new(&[&self.shared, &self.group]);
         let number = job.arena_limit.unwrap_or(u64::MAX);
         let script = self.scripts.lock().unwrap().get_mut(&number).and_then(Vec::pop).unwrap_or_default();

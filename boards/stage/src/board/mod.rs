@@ -1,0 +1,307 @@
+//! A board as a target: what the farm sees. One job at a time, held against every other process of this machine.
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | [`options`] | how the board stage is set up, and the boards that come of it |
+//! | `open` | from a free board to a session: identify, flash what differs, run, shake hands |
+//! | `own` | the same with firmware of the user's own |
+//! | [`bench`] | what stands behind a session: the probe with its eyes on the core |
+//! | `ending` | a serial link that ends when the core does |
+//! | `care` | looking after a board: recovery, health checks |
+//! | `hook` | commands of the user's |
+
+pub mod bench;
+mod care;
+mod ending;
+mod hook;
+mod open;
+pub mod options;
+mod own;
+
+pub use options::{BoardOptions, News, SimulatedBoard, Simulator, boards, targets};
+
+use crate::{
+    chip::{ChipError, Chips, port_of},
+    definition::{Definition, Runner},
+    health::Health,
+    lease::{self, Holder},
+    probe::{rate::Measured, thread::Over},
+    serial,
+};
+use async_trait::async_trait;
+use bench::Ticks;
+use farm::{
+    Availability, Clock, FarmEvent, Fault, JobSpec, Reservation, Session, Slots, Stage, Target, TargetError, TargetId,
+    TargetInfo,
+};
+use firmware::{Firmware, Instructions, Port};
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+/// How long a probe that was let go of may take to be free: it may be in the middle of a flash.
+const LET_GO: Duration = Duration::from_secs(20);
+
+/// One board.
+pub struct Board {
+    info: TargetInfo,
+    definition: Arc<Definition>,
+    /// Known once it is wanted: of a thousand chips this one must be found.
+    parts: OnceLock<Result<Parts, ChipError>>,
+    options: Arc<BoardOptions>,
+    /// What it is known by to leases and in its history.
+    identity: String,
+    /// When the last session's probe is free again.
+    over: Mutex<Option<Over>>,
+    /// How fast its clock was found to be; `None` inside: it cannot be told.
+    measured: OnceLock<Option<Measured>>,
+    /// Whether the user's own firmware was flashed since something went wrong.
+    flashed: AtomicBool,
+    /// Where the farm plays it itself.
+    simulated: tokio::sync::Mutex<Option<SimulatedBoard>>,
+}
+
+/// What a board is made of.
+#[derive(Debug)]
+struct Parts {
+    /// The chip, as probe-rs knows it; `None`: nobody attaches to it.
+    chip: Option<probe_rs::Target>,
+    /// What its runner is built for; `None`: the firmware is the user's own.
+    port: Option<Port>,
+}
+
+impl Parts {
+    fn of(definition: &Definition, chips: &Chips) -> Result<Self, ChipError> {
+        let port = match definition.firmware {
+            Runner::Tinyfarm => Some(port_of(definition, &chips.chip(&definition.chip)?)?),
+            Runner::Own => None,
+        };
+        let attaches = definition.probe.is_some() || definition.is_simulated();
+        let chip = attaches.then(|| chips.target(&definition.chip)).transpose()?;
+        Ok(Self { chip, port })
+    }
+}
+
+impl fmt::Debug for Board {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Board").field("id", &self.info.id).finish_non_exhaustive()
+    }
+}
+
+impl Board {
+    /// The board that `definition` means. Touches nothing.
+    ///
+    /// # Errors
+    /// [`ChipError`] where its core depends on a chip that is not known or has no room for the runner.
+    pub fn new(definition: Definition, options: Arc<BoardOptions>) -> Result<Self, ChipError> {
+        let parts = OnceLock::new();
+        let core = match (definition.core, definition.firmware) {
+            (Some(core), _) => core.name().to_owned(),
+            (None, Runner::Own) => definition.chip.clone(),
+            (None, Runner::Tinyfarm) => {
+                let made = Parts::of(&definition, &options.definitions.chips)?;
+                let core = made.port.as_ref().map_or(String::new(), |port| port.core.clone());
+                let _ = parts.set(Ok(made));
+                core
+            }
+        };
+        let info = TargetInfo {
+            id: TargetId(definition.name.clone()),
+            stage: Stage::Board,
+            clock: clock_of(&definition, &core),
+            core,
+            slots: Slots::Own(1),
+            simulated: definition.is_simulated(),
+            tags: definition.tags.clone(),
+            kind: Some(definition.specimen_of()),
+        };
+        let identity = lease::identity(&definition, &options.bench);
+        Ok(Self {
+            info,
+            definition: Arc::new(definition),
+            parts,
+            options,
+            identity,
+            over: Mutex::default(),
+            measured: OnceLock::new(),
+            flashed: AtomicBool::new(false),
+            simulated: tokio::sync::Mutex::default(),
+        })
+    }
+
+    /// What it is defined as.
+    pub fn definition(&self) -> &Definition {
+        &self.definition
+    }
+    /// The runner built for it; remembered, so only the first call takes time. `None`: the firmware is the user's own.
+    async fn firmware(&self) -> Result<Option<Arc<Firmware>>, TargetError> {
+        let Some(port) = &self.parts()?.port else { return Ok(None) };
+        let built = self.options.builder.build(port).await;
+        built.map(Some).map_err(|error| TargetError::Blocked(error.to_string()))
+    }
+
+    fn parts(&self) -> Result<&Parts, TargetError> {
+        let parts = self.parts.get_or_init(|| Parts::of(&self.definition, &self.options.definitions.chips));
+        let name = &self.definition.name;
+        parts.as_ref().map_err(|error| TargetError::Blocked(format!("the definition of {name}: {error}")))
+    }
+
+    /// What its runner is built for; `None`: the firmware is the user's own.
+    pub fn port(&self) -> Option<&Port> {
+        self.parts().ok()?.port.as_ref()
+    }
+
+    /// Whether others may want it, too.
+    fn is_shared(&self) -> bool {
+        lease::is_shared(&self.definition)
+    }
+
+    fn health(&self) -> Result<Health, TargetError> {
+        Health::open(&self.options.state, &self.identity).map_err(|error| TargetError::Blocked(error.to_string()))
+    }
+
+    fn over(&self) -> MutexGuard<'_, Option<Over>> {
+        self.over.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until the last session's probe is free.
+    ///
+    /// # Errors
+    /// [`TargetError::Bench`] where a call to it never came back.
+    async fn let_go(&self) -> Result<(), TargetError> {
+        let over = self.over().clone();
+        let Some(mut over) = over else { return Ok(()) };
+        if over.within(LET_GO).await {
+            return Ok(());
+        }
+        tracing::warn!(board = %self.info.id, "a call to its probe does not come back");
+        Err(TargetError::Bench(
+            "the probe is still held by a call that does not come back: unplug it and plug it in again".to_owned(),
+        ))
+    }
+
+    /// What its ticks are; `None`: as the firmware says.
+    fn ticks(&self) -> Option<Ticks> {
+        if let Some(instructions) = self.instructions() {
+            return Some(Ticks::Instructions(instructions));
+        }
+        self.port()?;
+        let claimed = self.definition.clock_hz;
+        let measured = self.measured.get().copied().flatten();
+        let believed = claimed.filter(|hz| measured.is_none_or(|measured| measured.agrees_with(*hz).is_ok()));
+        Some(Ticks::OfRate(believed))
+    }
+
+    fn instructions(&self) -> Option<Instructions> {
+        let machine = self.definition.simulated.as_deref()?;
+        let qemu =
+            firmware::ports().iter().filter_map(|port| port.qemu.as_ref()).find(|qemu| qemu.machine == machine)?;
+        Some(Instructions { clock_hz: self.port()?.clock_hz, icount_shift: qemu.icount_shift })
+    }
+}
+
+/// The clock that its definition promises; the handshake has the last word.
+fn clock_of(definition: &Definition, core: &str) -> Clock {
+    if definition.is_simulated() {
+        return Clock::QemuInstructions;
+    }
+    let hz = definition.clock_hz.unwrap_or(0);
+    // Armv6-M has no cycle counter.
+    if core.starts_with("Cortex-M0") { Clock::BoardTimer { hz } } else { Clock::BoardCycles { hz } }
+}
+
+#[async_trait]
+impl Target for Board {
+    fn info(&self) -> &TargetInfo {
+        &self.info
+    }
+
+    async fn availability(&self) -> Availability {
+        if !self.is_shared() {
+            return match &self.options.simulator {
+                Some(simulator) => simulator.availability(&self.definition).await,
+                None => Availability::Absent { reason: "simulated boards cannot be started here".to_owned() },
+            };
+        }
+        let absent = |reason: String| Availability::Absent { reason };
+        if self.definition.probe.is_some() {
+            return match self.attached().await {
+                Ok(attached) => Availability::Ready { tool: format!("probe-rs with {}", attached.name) },
+                Err(error) => absent(error.to_string()),
+            };
+        }
+        match self.definition.serial().and_then(|port| port.identity.as_ref()) {
+            Some(identity) => match serial::resolve(identity) {
+                Ok(path) => Availability::Ready { tool: format!("serial port {}", path.display()) },
+                Err(error) => absent(error.to_string()),
+            },
+            None => absent("its definition names neither probe nor serial port".to_owned()),
+        }
+    }
+
+    async fn prepare(&self) -> Result<(), TargetError> {
+        self.firmware().await?;
+        self.play().await.map(|_| ())
+    }
+
+    async fn reserve(&self) -> Result<Reservation, TargetError> {
+        if !self.is_shared() {
+            return Ok(Reservation::none());
+        }
+        let health = self.health()?;
+        self.refuse_if_left_alone(&health)?;
+        let holder = Holder::this_process(self.options.run.as_deref());
+        let lease = self.options.leases.take(&self.identity, &holder).await;
+        let lease = lease.map_err(|error| TargetError::Blocked(error.to_string()))?;
+        self.admit(&health).await?;
+        Ok(Reservation::holding(lease))
+    }
+
+    async fn held_by(&self) -> Option<String> {
+        Some(self.options.leases.held_by(&self.identity)?.to_string())
+    }
+
+    async fn after(&self, outcome: Result<(), &TargetError>) {
+        // Nobody else may have the board while a thread of ours is at its probe. One that hangs was warned of.
+        let free = self.let_go().await;
+        if outcome.is_err() {
+            self.flashed.store(false, Ordering::SeqCst);
+        }
+        if self.is_shared() {
+            self.note(outcome.and(free.as_ref().copied())).await;
+        }
+    }
+
+    async fn open(&self, job: &JobSpec) -> Result<Box<dyn Session>, TargetError> {
+        self.let_go().await?;
+        match self.firmware().await? {
+            Some(firmware) => {
+                let (needed, available) = (firmware::ModelImage::size(&job.model), firmware.model_room);
+                if needed > available {
+                    return Err(Fault::DoesNotFit { what: "model".into(), needed, available }.into());
+                }
+                self.open_runner(job, firmware).await
+            }
+            None => self.open_own(job).await,
+        }
+    }
+
+    async fn shutdown(&self) {
+        let _ = self.let_go().await;
+        // Ended on a thread of its own: it may wait for a process.
+        if let Some(played) = self.simulated.lock().await.take() {
+            let _ = tokio::task::spawn_blocking(move || drop(played)).await;
+        }
+    }
+}
+
+impl Board {
+    fn tell(&self, event: FarmEvent) {
+        self.options.news.tell(event);
+    }
+}

@@ -1,0 +1,162 @@
+//! A simulated probe's socket, passed on byte by byte.
+//!
+//! probe-rs' driver for network probes takes the end of its connection for "no bytes yet" and asks again for ever
+//! (probe-rs 0.32, `GlasgowNetDevice::transfer`). The relay stands in between: when the probe leaves, it sends the driver
+//! a packet to a channel that there is not, which the driver reports as an error; and it remembers that the probe left.
+
+use std::{
+    fs, io,
+    io::{Read, Write},
+    net::Shutdown,
+    os::unix::{
+        fs::DirBuilderExt,
+        net::{UnixListener, UnixStream},
+    },
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread,
+};
+
+/// What a selector of such a probe begins with: Glasgow Interface Explorer, by a Unix socket.
+const PREFIX: &str = "20b7:9db1:unix:";
+/// Ends a packet that has begun, then a packet to channel 9 (COBS), which there is not.
+const NO_SUCH_CHANNEL: [u8; 4] = [0, 2, 9, 0];
+
+/// A relay to one probe; dropping it cuts the connection.
+#[derive(Debug)]
+pub struct Relay {
+    probe: UnixStream,
+    left: Arc<AtomicBool>,
+    selector: String,
+}
+
+impl Relay {
+    /// A relay to the probe with this selector, where it is one that needs it.
+    ///
+    /// # Errors
+    /// When the probe's socket is not there or nobody listens.
+    pub fn to(selector: &str) -> io::Result<Option<Self>> {
+        let Some(path) = selector.strip_prefix(PREFIX) else { return Ok(None) };
+        let probe = UnixStream::connect(path)?;
+        let folder = Folder::new()?;
+        let near = folder.0.join("probe");
+        let listener = UnixListener::bind(&near)?;
+        let left = Arc::new(AtomicBool::new(false));
+        let (from_probe, to_probe, gone) = (probe.try_clone()?, probe.try_clone()?, left.clone());
+        thread::Builder::new().name("probe-relay".to_owned()).spawn(move || {
+            let accepted = listener.accept();
+            drop((listener, folder));
+            let Ok((driver, _)) = accepted else { return };
+            let Ok(driver_in) = driver.try_clone() else { return };
+            let back = thread::Builder::new().name("probe-relay-back".to_owned()).spawn(move || {
+                pass_on(driver_in, &to_probe);
+                let _ = to_probe.shutdown(Shutdown::Both);
+            });
+            pass_on(from_probe, &driver);
+            gone.store(true, Ordering::SeqCst);
+            let _ = (&driver).write_all(&NO_SUCH_CHANNEL);
+            // The driver is heard until it ends: a reset of its connection would lose the packet.
+            if let Ok(back) = back {
+                let _ = back.join();
+            }
+        })?;
+        Ok(Some(Self { probe, left, selector: format!("{PREFIX}{}", near.display()) }))
+    }
+
+    /// What the driver is told to open.
+    pub fn selector(&self) -> &str {
+        &self.selector
+    }
+
+    /// Whether the probe ended its side of the connection.
+    pub fn left(&self) -> bool {
+        self.left.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        let _ = self.probe.shutdown(Shutdown::Both);
+        // Where the driver never came, the first thread still waits for it.
+        if let Some(path) = self.selector.strip_prefix(PREFIX) {
+            let _ = UnixStream::connect(path);
+        }
+    }
+}
+
+fn pass_on(mut from: UnixStream, mut to: &UnixStream) {
+    let mut buffer = [0; 16 << 10];
+    loop {
+        match from.read(&mut buffer) {
+            Ok(0) => return,
+            Ok(count) => {
+                // What nobody takes any more is read all the same, until its sender ends, too.
+                let _ = to.write_all(&buffer[..count]);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return,
+        }
+    }
+}
+
+/// A folder that only this user can enter, for as long as the driver has not come.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> io::Result<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        loop {
+            let number = NEXT.fetch_add(1, Ordering::Relaxed);
+            let path = std::env::temp_dir().join(format!("tinyfarm-probe-{}-{number}", std::process::id()));
+            match fs::DirBuilder::new().mode(0o700).create(&path) {
+                Ok(()) => return Ok(Self(path)),
+                // Left by a process of the same number that was killed.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let path: &Path = &self.0;
+        let _ = fs::remove_dir_all(path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn bytes_pass_and_a_probe_that_leaves_says_so_to_the_driver() {
+        let folder = Folder::new().unwrap();
+        let path = folder.0.join("simulated");
+        let listener = UnixListener::bind(&path).unwrap();
+        let relay = Relay::to(&format!("{PREFIX}{}", path.display())).unwrap().unwrap();
+        let (mut probe, _) = listener.accept().unwrap();
+        let mut driver = UnixStream::connect(relay.selector().strip_prefix(PREFIX).unwrap()).unwrap();
+        driver.write_all(b"question").unwrap();
+        let mut heard = [0; 8];
+        probe.read_exact(&mut heard).unwrap();
+        assert_eq!(&heard, b"question");
+        probe.write_all(b"answer").unwrap();
+        assert!(!relay.left());
+        drop(probe);
+        let mut heard = [0; 10];
+        driver.read_exact(&mut heard).unwrap();
+        assert_eq!((&heard[..6], &heard[6..]), (&b"answer"[..], &NO_SUCH_CHANNEL[..]));
+        assert!(relay.left());
+    }
+
+    #[test]
+    fn only_probes_behind_a_socket_need_one_and_a_socket_with_nobody_is_an_error() {
+        assert!(Relay::to("0483:374b:066BFF").unwrap().is_none());
+        assert!(Relay::to(&format!("{PREFIX}/nowhere/at/all")).is_err());
+    }
+}

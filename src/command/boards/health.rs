@@ -1,0 +1,97 @@
+//! `tinyfarm boards health`: hello_world on boards, its answers checked, the outcome remembered.
+
+use super::{NOT_WELL, is_json, say_json, say_no_boards, some};
+use crate::{cli::SomeBoards, command::say, config::Config, targets};
+use boards::{
+    board::Board,
+    doctor::Bench,
+    health::State,
+    lease::{self, Holder, Leases},
+};
+use farm::{Target as _, TargetError};
+use serde::Serialize;
+use tokio::task::JoinSet;
+
+/// Exit code after Ctrl-C.
+const INTERRUPTED: u8 = 130;
+
+#[derive(Serialize)]
+struct Told<'a> {
+    board: &'a str,
+    /// `passed`, `failed`, or `blocked` where it could not be made.
+    check: &'static str,
+    reason: Option<String>,
+    /// How the board is now; none where it has no past.
+    health: Option<State>,
+}
+
+/// Checks boards at the same time, waiting for those that another process has, and prints a line for each.
+pub async fn run(config: &Config, bench: &Bench, arguments: &SomeBoards) -> miette::Result<u8> {
+    let wanted: Vec<&str> = some(bench, &arguments.names)?.iter().map(|board| board.name.as_str()).collect();
+    if wanted.is_empty() && !is_json(arguments.format) {
+        say_no_boards(config)?;
+    }
+    let mut checks = JoinSet::new();
+    for board in targets::boards(config)?.into_iter().filter(|board| wanted.contains(&&*board.definition().name)) {
+        let (leases, identity) = (bench.leases.clone(), bench.look_at(board.definition()).identity);
+        checks.spawn(async move {
+            let checked = check(&board, &leases, &identity).await;
+            board.shutdown().await;
+            (board, checked)
+        });
+    }
+    let mut code = 0;
+    loop {
+        let ended = tokio::select! {
+            ended = checks.join_next() => ended,
+            Ok(()) = tokio::signal::ctrl_c() => {
+                // Dropped, each gives its board back.
+                checks.shutdown().await;
+                return Ok(INTERRUPTED);
+            }
+        };
+        let Some(ended) = ended else { return Ok(code) };
+        let (board, checked) = ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
+        if checked.is_err() {
+            code = NOT_WELL;
+        }
+        let definition = board.definition();
+        let past = bench.look_at(definition).health.and_then(Result::ok);
+        tell(&definition.name, checked, past.map(|past| past.state), arguments)?;
+    }
+}
+
+/// One check, with the board held.
+async fn check(board: &Board, leases: &Leases, identity: &str) -> Result<(), TargetError> {
+    let blocked = |error: String| TargetError::Blocked(error);
+    // Before the board is taken: a compiler may take its time.
+    board.prepare().await?;
+    if !lease::is_shared(board.definition()) {
+        return board.check_now().await;
+    }
+    if let Some(holder) = leases.held_by(identity) {
+        tracing::warn!("{}: waiting, it is held by {holder}", board.info().id);
+    }
+    let lease = leases.take(identity, &Holder::this_process(None)).await;
+    let _lease = lease.map_err(|error| blocked(error.to_string()))?;
+    board.check_now().await
+}
+
+fn tell(
+    name: &str,
+    checked: Result<(), TargetError>,
+    health: Option<State>,
+    arguments: &SomeBoards,
+) -> miette::Result<()> {
+    let (check, reason) = match checked {
+        Ok(()) => ("passed", None),
+        Err(TargetError::Blocked(reason)) => ("blocked", Some(reason)),
+        Err(error) => ("failed", Some(error.to_string())),
+    };
+    if is_json(arguments.format) {
+        return say_json(&Told { board: name, check, reason, health });
+    }
+    let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+    let now = health.map(|state| format!("; {}", state.word())).unwrap_or_default();
+    say(format_args!("{name}: health check {check}{now}{reason}"))
+}
