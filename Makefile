@@ -16,7 +16,7 @@ setup: ## install what is missing (QEMU, compilers, Docker) and start a Docker e
 	@scripts/setup
 
 # tinyfarm's own exit code is in make's last line ("Error 1"); make itself always exits with 2 then.
-demo: setup ## run the shipped features on container and emulators, and write a report
+demo: setup ## run the shipped features on container, emulators and a simulated board, and write a report
 	cargo build
 	@cargo run --quiet -- run $(FEATURES) --report $(REPORT)
 

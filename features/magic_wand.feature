@@ -7,11 +7,11 @@ Feature: magic_wand knows a gesture
 
   Scenario: a ring and a slope are known everywhere
     When it runs on every stage that it fits, accepted by
-      | metric                | container | emulator                 |
-      | misclassified samples | = 0       | = 0                      |
-      | outputs               |           | within 1e-6 of container |
-      | argmax                |           | = container              |
-      | instructions max      |           | <= 8,000,000             |
+      | metric                | container | emulator                 | board                    |
+      | misclassified samples | = 0       | = 0                      | = 0                      |
+      | outputs               |           | within 1e-6 of container | within 1e-6 of container |
+      | argmax                |           | = container              | = container              |
+      | instructions max      |           | <= 8,000,000             |                          |
     Then the outputs are
       | sample                             | wing | ring  | slope | negative |
       | ring_micro_f9643d42_nohash_4.data  |      | 0.801 |       |          |
