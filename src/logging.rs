@@ -13,8 +13,10 @@ pub fn start(verbose: u8, format: LogFormat, screen: &Screen) {
         2 => "debug",
         _ => "trace",
     };
-    let ours = ["tinyfarm", "farm", "steps", "reports", "firmware", "containers", "emulators"];
-    let default = ours.map(|name| format!("{name}={level}")).join(",") + ",warn";
+    let ours =
+        ["tinyfarm", "farm", "steps", "reports", "firmware", "containers", "emulators", "boards", "simulated_board"];
+    // What probe-rs warns of (a probe that left cannot be said goodbye to) is told by the error that follows.
+    let default = ours.map(|name| format!("{name}={level}")).join(",") + ",probe_rs=error,warn";
     let filter = EnvFilter::try_from_env("TINYFARM_LOG").unwrap_or_else(|_| EnvFilter::new(default));
     let screen = screen.clone();
     let log = tracing_subscriber::fmt()

@@ -64,9 +64,15 @@ fn seen_from_here(paths: &[PathBuf]) -> Vec<PathBuf> {
 
 /// Prints a line. That no one reads it any more (`| head`) is no error.
 fn say(line: impl Display) -> miette::Result<()> {
+    say_if_heard(line).map(|_| ())
+}
+
+/// The same for those who would go on for ever: whether somebody reads it.
+fn say_if_heard(line: impl Display) -> miette::Result<bool> {
     match writeln!(std::io::stdout(), "{line}") {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).into_diagnostic(),
-        _ => Ok(()),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(error).into_diagnostic(),
     }
 }
 

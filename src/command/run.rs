@@ -53,11 +53,11 @@ pub async fn run(mut config: Config, arguments: RunArgs, verbose: u8, screen: Sc
     let options = RunOptions {
         run: name,
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        command: std::env::args().collect(),
+        // Arguments are any bytes.
+        command: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
         ..RunOptions::default()
     };
-    run_plan(plan, scheduler.clone(), sink, options, cancel).await;
-    scheduler.shutdown().await;
+    run_plan(plan, scheduler, sink, options, cancel).await;
     let outcome = reporting.await.into_diagnostic()?;
     for failure in outcome.failures.iter().filter(|failure| !failure.told) {
         tell(&screen, &failure.error);

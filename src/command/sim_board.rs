@@ -83,14 +83,18 @@ async fn start(config: &Config, arguments: &StartSimBoard) -> miette::Result<u8>
         tokio::select! {
             biased;
             () = &mut ended => break Ok(()),
+            Some(event) = events.recv() => show(&event, arguments.format)?,
             Some(board) = starting.join_next() => match board.into_diagnostic()? {
                 Ok(board) => {
+                    // What happened before it was ready is told before that.
+                    while let Ok(event) = events.try_recv() {
+                        show(&event, arguments.format)?;
+                    }
                     introduce(&board, arguments.format)?;
                     boards.push(board);
                 }
                 Err(error) => break Err(error),
             },
-            Some(event) = events.recv() => show(&event, arguments.format)?,
         }
     };
     put_away(boards, starting, &mut events, arguments.format).await?;

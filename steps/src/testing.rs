@@ -312,8 +312,7 @@ impl Yard {
             let scheduler =
                 Arc::new(Scheduler::new(targets, SchedulerOptions::default(), sink.clone(), self.cancel.clone()));
             let options = RunOptions { concurrency: self.concurrency, ..RunOptions::default() };
-            run(plan, Arc::clone(&scheduler), sink, options, self.cancel.clone()).await;
-            scheduler.shutdown().await;
+            run(plan, scheduler, sink, options, self.cancel.clone()).await;
         });
         let mut told = Vec::new();
         while let Ok(stamped) = events.try_recv() {

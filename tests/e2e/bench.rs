@@ -17,9 +17,9 @@ pub fn configured(more: &str) -> Project {
     project
 }
 
-/// `tinyfarm sim-board` at work, with boards that are ready.
+/// `tinyfarm sim-board` at work, with boards that are ready. It ends with this, whatever becomes of the test.
 pub struct SimBoards {
-    running: Running,
+    running: Option<Running>,
     ready: Vec<Value>,
 }
 
@@ -32,7 +32,7 @@ impl SimBoards {
         let wanted: usize = wanted.parse().expect("--count has a number");
         let mut ready: Vec<Value> = (0..wanted).map(|_| running.await_event("ready")).collect();
         ready.sort_by_key(|board| board["board"].to_string());
-        Self { running, ready }
+        Self { running: Some(running), ready }
     }
 
     /// What was told when a board was ready: `board`, `place`, `selector`, `uart`, `definition`. In the order of their
@@ -51,14 +51,14 @@ impl SimBoards {
     /// Waits for an event.
     #[track_caller]
     pub fn await_event(&mut self, kind: &str) -> Value {
-        self.running.await_event(kind)
+        self.running.as_mut().expect("it runs").await_event(kind)
     }
 
     /// Waits for an event of the board with this serial number.
     #[track_caller]
     pub fn await_event_of(&mut self, serial: &str, kind: &str) -> Value {
         loop {
-            let event = self.running.await_event(kind);
+            let event = self.await_event(kind);
             if event["board"] == serial {
                 return event;
             }
@@ -67,23 +67,31 @@ impl SimBoards {
 
     /// The process numbers of its emulators.
     pub fn emulators(&self) -> Vec<u32> {
-        self.running.children("qemu-system-arm")
+        self.running.as_ref().expect("it runs").children("qemu-system-arm")
     }
 
     /// Sends the program a signal.
     pub fn signal(&self, signal: &str) {
-        self.running.signal(signal);
+        self.running.as_ref().expect("it runs").signal(signal);
     }
 
     /// Waits for its end, which somebody has caused.
-    pub fn ended(self, project: &Project) -> Ended {
-        self.running.ended(project)
+    pub fn ended(mut self, project: &Project) -> Ended {
+        self.running.take().expect("it runs").ended(project)
     }
 
     /// Ends it as Ctrl-C does.
     pub fn stop(self, project: &Project) -> Ended {
         self.signal("INT");
         self.ended(project)
+    }
+}
+
+impl Drop for SimBoards {
+    fn drop(&mut self) {
+        if let Some(running) = &self.running {
+            running.signal("KILL");
+        }
     }
 }
 
@@ -111,4 +119,35 @@ pub fn folder(project: &Project) -> PathBuf {
 /// What a program that looks finds at a place.
 pub fn record(project: &Project, place: &str) -> Option<simulated_board::bench::Record> {
     simulated_board::Bench::open(&folder(project)).expect("there is a bench").record(place)
+}
+
+/// What the boards of an ended program told, in order.
+pub fn happened(ended: &Ended) -> Vec<Value> {
+    ended.out.lines().map(|line| serde_json::from_str(line).expect("an event a line")).collect()
+}
+
+/// The attempts of the one job of a run: where, and how each ended.
+pub fn attempts(ended: &Ended) -> Vec<(String, String)> {
+    let jobs = ended.report["jobs"].as_array().expect("a report");
+    assert_eq!(jobs.len(), 1, "{jobs:?}");
+    let text = |value: &Value| value.as_str().expect("a text").to_owned();
+    let attempts = jobs[0]["attempts"].as_array().expect("attempts");
+    attempts.iter().map(|attempt| (text(&attempt["target"]), text(&attempt["verdict"]))).collect()
+}
+
+/// All that the first job of a run brought back.
+pub fn evidence(ended: &Ended) -> Value {
+    let text = std::fs::read_to_string(&ended.evidence).expect("evidence");
+    serde_json::from_str(text.lines().next().expect("a line of evidence")).expect("JSON")
+}
+
+/// Asserts what `tinyfarm boards history` knows of a board, a word for each event.
+#[track_caller]
+pub fn expect_history(project: &Project, board: &str, wanted: &[&str]) {
+    let ended = project.tinyfarm(&["boards", "history", board, "--format", "json"]);
+    ended.expect(0, &[]);
+    let history: Value = serde_json::from_str(&ended.out).expect("JSON");
+    let events = history["events"].as_array().expect("events");
+    let words: Vec<&str> = events.iter().map(|event| event["event"].as_str().expect("a word")).collect();
+    assert_eq!(words, wanted, "{history:#}");
 }

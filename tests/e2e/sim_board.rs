@@ -124,6 +124,9 @@ fn for_people_it_says_how_to_get_to_the_board() {
     let mut child = project.command(&["sim-board"]).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
     let told: Vec<String> = lines.by_ref().take_while(|line| !line.contains("power.cycle")).collect();
+    kill("INT", child.id());
+    assert_eq!(lines.last().as_deref(), Some("SIM-1: stopped"));
+    assert_eq!(child.wait().unwrap().code(), Some(0));
     let bench = bench::folder(&project).canonicalize().unwrap();
     for words in [
         "SIM-1: started".to_owned(),
@@ -136,9 +139,6 @@ fn for_people_it_says_how_to_get_to_the_board() {
     ] {
         assert!(told.contains(&words), "`{words}` is not in {told:#?}");
     }
-    kill("INT", child.id());
-    assert_eq!(lines.last().as_deref(), Some("SIM-1: stopped"));
-    assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
 #[test]

@@ -129,6 +129,11 @@ impl Flash {
         self.lock = Lock::Closed;
     }
 
+    /// Whether nothing can be written.
+    pub fn is_locked(&self) -> bool {
+        self.lock != Lock::Open
+    }
+
     /// Tries keys on the lock.
     ///
     /// # Errors

@@ -12,17 +12,18 @@ use crate::{
     scs::Debug,
     stream::Stream,
 };
-use std::{env, io, path::PathBuf};
-
-/// QEMU's program where none is named.
-const PROGRAM: &str = "qemu-system-arm";
+use emulators::engine::{EngineError, Engines};
+use std::{io, path::PathBuf};
 
 /// Why there is no machine.
 #[derive(Debug, thiserror::Error)]
 pub enum MachineError {
-    /// QEMU is not there.
-    #[error("{PROGRAM} is not on PATH; install it (Debian: apt-get install qemu-system-arm)")]
-    NoQemu,
+    /// QEMU is not there, too old, or has no such machine.
+    #[error(transparent)]
+    Qemu(#[from] EngineError),
+    /// The system has no file descriptors left.
+    #[error("a machine cannot be started: {0}")]
+    System(io::Error),
     /// There is no port of the runner for it, which says how fast its instructions are.
     #[error(transparent)]
     Port(#[from] firmware::port::PortError),
@@ -57,10 +58,9 @@ impl Machine {
     /// When QEMU or the flash's file cannot be used.
     pub fn start(parts: Parts) -> Result<Self, MachineError> {
         let Parts { chip, unique_id, flash: path, uart, qemu, faults, events } = parts;
-        let program = match qemu {
-            Some(program) => program,
-            None => on_path().ok_or(MachineError::NoQemu)?,
-        };
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(MachineError::System)?;
+        let program = runtime.block_on(Engines::new(qemu).find_for(chip.machine))?.path.clone();
         let port = firmware::port::port(chip.machine)?;
         let qemu = port.qemu.as_ref().ok_or(MachineError::NotQemus(chip.machine))?;
         let flash = Flash::open(chip, Some(&path)).map_err(|source| MachineError::Flash { path, source })?;
@@ -82,8 +82,8 @@ impl Machine {
         self.core.power_cycle()
     }
 
-    /// Shows a fault that is due: in the firmware once it is at work, that is when the link has brought it what cannot be
-    /// the handshake any more. Says which of them takes the probe away.
+    /// Shows a fault that is due: in the firmware once it is at work, that is when the link has brought it a request for an
+    /// inference. Says which of them takes the probe away.
     ///
     /// # Errors
     /// When QEMU does not answer.
@@ -113,9 +113,4 @@ impl Device for Machine {
     fn power_cycle(&mut self) -> Result<(), String> {
         self.power_cycle().map_err(|error| error.to_string())
     }
-}
-
-fn on_path() -> Option<PathBuf> {
-    let folders = env::var_os("PATH")?;
-    env::split_paths(&folders).map(|folder| folder.join(PROGRAM)).find(|path| path.is_file())
 }

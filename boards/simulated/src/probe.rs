@@ -15,7 +15,7 @@ use std::{
 };
 
 /// By how much each answer is late on a board that is to be slow.
-const SLOWNESS: Duration = Duration::from_millis(50);
+const SLOWNESS: Duration = Duration::from_millis(20);
 
 /// Why a debugger is not served any longer.
 #[derive(Debug, thiserror::Error)]

@@ -3,6 +3,7 @@
 //! As with a USB adapter, what the board sends while nobody has the port open is lost.
 
 use crate::faults::{Fault, Faults};
+use firmware::protocol::frame::SYNC;
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     fs::{Mode, OFlags, fcntl_setfl, inotify, open},
@@ -96,6 +97,8 @@ impl Port {
         let mut terminal = tcgetattr(&slave)?;
         terminal.make_raw();
         tcsetattr(&slave, OptionalActions::Now, &terminal)?;
+        drop(slave);
+        port.was_opened();
         Ok(port)
     }
 
@@ -115,17 +118,28 @@ impl Port {
         poll(&mut fds, Some(&now)).is_ok() && !fds[0].revents().contains(PollFlags::HUP)
     }
 
-    /// Waits until somebody has it open.
+    /// Waits until somebody opens it; who does may have closed it again, after writing to it.
     async fn opened(&self) -> io::Result<()> {
         let opens = watched(&self.opens)?;
-        let mut buffer = [MaybeUninit::uninit(); 512];
         while !self.in_use() {
             let mut ready = opens.readable().await?;
-            let mut events = inotify::Reader::new(&self.opens, &mut buffer);
-            while events.next().is_ok() {}
             ready.clear_ready();
+            if self.was_opened() {
+                break;
+            }
         }
         Ok(())
+    }
+
+    /// Whether it was opened since this was last asked.
+    fn was_opened(&self) -> bool {
+        let mut buffer = [MaybeUninit::uninit(); 512];
+        let mut events = inotify::Reader::new(&self.opens, &mut buffer);
+        let mut any = false;
+        while events.next().is_ok() {
+            any = true;
+        }
+        any
     }
 
     /// After it was closed: forgets what nobody has read, unless somebody else has opened it meanwhile. `false` where it
@@ -140,6 +154,9 @@ impl Port {
                 // On its way to the reader's side, and there. Should it fail, the next one who reads finds old bytes.
                 let _ = tcflush(&self.master, QueueSelector::OFlush);
                 let _ = tcflush(&slave, QueueSelector::IFlush);
+                drop(slave);
+                // That was us.
+                self.was_opened();
                 true
             }
             Err(_) => self.in_use(),
@@ -239,6 +256,13 @@ async fn discard(machine: &mut UnixStream) -> End {
     End::MachineGone
 }
 
+/// Where a line that stops can be cut so that what is lost is the end of something: neither a text's line nor a frame of
+/// the runner's protocol ends there.
+fn mid_line(bytes: &[u8]) -> Option<usize> {
+    let middle = bytes.len().div_ceil(2).max(1);
+    (middle..bytes.len()).chain((1..middle).rev()).find(|&cut| bytes[cut - 1] != b'\n' && bytes[cut] != SYNC[0])
+}
+
 /// Carries what the machine sends; that the port was closed is found by the other direction, once that has carried all
 /// that was written to it.
 async fn to_host(
@@ -266,8 +290,9 @@ async fn to_host(
             if faults.take(Fault::UartGarbage) {
                 held.extend(GARBAGE);
             }
-            silent = faults.take(Fault::UartStops);
-            held.extend(if silent { &bytes[..bytes.len().div_ceil(2)] } else { bytes });
+            let cut = mid_line(bytes).filter(|_| faults.take(Fault::UartStops));
+            silent = cut.is_some();
+            held.extend(&bytes[..cut.unwrap_or(bytes.len())]);
         }
         pacer.pass(held.len()).await;
         silent |= write_all(pty, held).await.is_err();

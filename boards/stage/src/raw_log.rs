@@ -8,9 +8,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What a log keeps if nothing else is asked for, bytes: half of it for the first that was said, half for the last.
-pub const CAPACITY: usize = 128 << 10;
-
 /// Bytes of one direction that come within this time are one entry, and bear one time.
 const TOGETHER: Duration = Duration::from_millis(2);
 /// The longest entry, bytes.
@@ -55,7 +52,8 @@ struct State {
 }
 
 impl RawLog {
-    /// A log of both directions that keeps about `capacity` bytes. Its times count from now.
+    /// A log of both directions that keeps about `capacity` bytes: half of it for the first that was said, half for the
+    /// last. Its times count from now.
     pub fn both(capacity: usize) -> Self {
         Self::new(capacity, true)
     }
@@ -203,6 +201,8 @@ mod tests {
     use super::*;
     use Direction::{Received, Sent};
     use proptest::prelude::*;
+
+    const CAPACITY: usize = 128 << 10;
 
     #[test]
     fn lines_have_times_and_directions_and_bytes_that_are_no_text_are_escaped() {

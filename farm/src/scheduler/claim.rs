@@ -24,6 +24,8 @@ pub(super) struct Claim<'a> {
     pub(super) slot: OwnedSemaphorePermit,
     /// What keeps others from it; an error is how the attempt ends before it has begun.
     pub(super) reservation: Result<Reservation, TargetError>,
+    /// Whom it waited for, where that took long enough to be told of.
+    pub(super) waited: Option<String>,
 }
 
 /// A target that a job cannot have, and why.
@@ -113,12 +115,13 @@ impl Inner {
 
         let limit = self.options.wait_timeout;
         let mut reserved = pin!(timeout(limit, AssertUnwindSafe(place.target.reserve()).catch_unwind()));
-        let reserved = match timeout(TELL_AFTER, &mut reserved).await {
-            Ok(reserved) => reserved,
+        let (reserved, waited) = match timeout(TELL_AFTER, &mut reserved).await {
+            Ok(reserved) => (reserved, None),
             Err(_) => {
                 let why = held_by(place).await;
+                let waited = format!("waited for {label}, {why}");
                 self.sink.send(FarmEvent::Waiting { job, target: id.clone(), why });
-                reserved.await
+                (reserved.await, Some(waited))
             }
         };
         let reservation = match reserved {
@@ -131,7 +134,7 @@ impl Inner {
                 return Err(blocked(format!("{label} was not free within {limit:?}: {}", held_by(place).await)));
             }
         };
-        Ok(Claim { place, tool, slot, reservation })
+        Ok(Claim { place, tool, slot, reservation, waited })
     }
 }
 

@@ -29,12 +29,14 @@ pub(super) struct Course {
     pub(super) attempts: Vec<AttemptReport>,
     /// Targets that could not be used, each with every reason once.
     pub(super) passed: Vec<Passed>,
+    /// Whom its attempts waited for.
+    pub(super) waited: Vec<String>,
 }
 
 impl Inner {
     /// The report of a job that ended as `last` did after `course`.
     pub(super) fn conclude(&self, names: Names, id: JobId, course: Course, last: Attempt) -> JobReport {
-        let Course { attempts, passed } = course;
+        let Course { attempts, passed, waited } = course;
         let target = attempts.last().map_or(names.target, |attempt| attempt.target.clone());
         let label = |id: &TargetId| self.place(id).map_or_else(|| id.to_string(), |place| place.info.label());
         let (verdict, reason, fault) = match &last.outcome {
@@ -52,22 +54,35 @@ impl Inner {
                 reason => format!("on {}: {reason}", label(&attempt.target)),
             })
             .collect();
-        let retries = match earlier.len() {
-            0 => None,
-            1 => Some(format!("after 1 infra retry: {}", earlier[0])),
-            count => Some(format!("after {count} infra retries: {}", earlier.join("; "))),
+        let count = match earlier.len() {
+            1 => "after 1 infra retry".to_owned(),
+            count => format!("after {count} infra retries"),
+        };
+        // Each reason once: they are long, and often the same.
+        let mut others: Vec<String> = Vec::new();
+        for earlier in earlier.iter().filter(|earlier| **earlier != reason) {
+            if !others.contains(earlier) {
+                others.push(earlier.clone());
+            }
+        }
+        let retries = match (earlier.is_empty(), others.is_empty()) {
+            (true, _) => None,
+            (_, true) => Some(format!("{count}, which ended alike")),
+            _ => Some(format!("{count}: {}", others.join("; "))),
         };
         let reason = with_remark(with_remark(reason, retries.as_deref()), last.remark.as_deref());
         let others = passed.iter().filter(|passed| passed.target != target).map(|passed| passed.words());
         let others = if attempts.is_empty() { Vec::new() } else { others.collect::<Vec<_>>() };
         let others = (!others.is_empty()).then(|| format!("passed over: {}", others.join("; ")));
+        let reason = with_remark(reason, others.as_deref());
+        let waited = (!waited.is_empty()).then(|| waited.join("; "));
         JobReport {
             id,
             model: names.model,
             dataset: names.dataset,
             simulated: self.place(&target).is_some_and(|place| place.info.simulated),
             target,
-            judgement: Judgement::new(verdict, with_remark(reason, others.as_deref())),
+            judgement: Judgement::new(verdict, with_remark(reason, waited.as_deref())),
             fault,
             attempts,
             log: last.log,

@@ -243,7 +243,7 @@ impl Inner {
         let mut last = Attempt::without(Stop::Interrupted);
         loop {
             let pools = pools(&candidates, &course.attempts, failed);
-            let claim = match self.claim(id, spec.retries, &pools, &mut course.passed).await {
+            let mut claim = match self.claim(id, spec.retries, &pools, &mut course.passed).await {
                 Ok(claim) => claim,
                 // What the bench did stands; that there is nowhere to try again is said beside.
                 Err(NoClaim::AllPassed) if failed.is_some() => {
@@ -261,6 +261,7 @@ impl Inner {
                 }
             };
             let place = claim.place;
+            course.waited.extend(claim.waited.take());
             let number = course.attempts.len() as u32 + 1;
             let (attempt, report) = self.attempt(claim, spec, id, number).await;
             course.attempts.push(report);
@@ -275,7 +276,7 @@ impl Inner {
 
     /// Tries once, where `claim` says, and gives the target back.
     async fn attempt(&self, claim: Claim<'_>, spec: &JobSpec, id: JobId, number: u32) -> (Attempt, AttemptReport) {
-        let Claim { place, tool, slot, reservation } = claim;
+        let Claim { place, tool, slot, reservation, waited: _ } = claim;
         let target = place.info.id.clone();
         self.sink.send(FarmEvent::AttemptStarted { job: id, attempt: number, target: target.clone() });
         let started = Instant::now();

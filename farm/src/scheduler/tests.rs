@@ -128,6 +128,18 @@ async fn infra_is_retried_only_so_often_and_each_reason_is_kept() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_reason_that_comes_again_is_told_once() {
+    for (reasons, wanted) in [
+        (["lost", "lost", "lost"], "infra: lost; after 2 infra retries, which ended alike"),
+        (["late", "late", "lost"], "infra: lost; after 2 infra retries: late"),
+        (["lost", "late", "lost"], "infra: lost; after 2 infra retries: late"),
+    ] {
+        let (_, result) = Farm::play(reasons.map(|reason| infer(Infer::Error(bench(reason)))).to_vec()).await;
+        assert_eq!(result.report.judgement.to_string(), wanted);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_fault_is_a_fail_and_never_retried() {
     let fault = Fault::Crash { detail: "signal 11".to_owned() };
     for script in [open(Open::Error(fault.clone().into())), infer(Infer::Error(fault.clone().into()))] {

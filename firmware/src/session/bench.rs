@@ -26,6 +26,12 @@ pub trait Bench: Send + Sync {
         None
     }
 
+    /// The runner is silent, and neither stopped nor slow: looks at what it is at, for the log. Some words where that
+    /// cannot be seen because the bench itself does not answer. Should answer within seconds.
+    async fn look_into_silence(&mut self) -> Option<String> {
+        None
+    }
+
     /// What the tool wrote (the emulator's standard error).
     fn log(&self) -> String;
 

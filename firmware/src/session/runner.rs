@@ -80,18 +80,28 @@ struct Pace {
     began: Instant,
     /// When the last answer came.
     last: Instant,
+    /// The longest time without one so far.
+    silence: Duration,
 }
 
 impl Pace {
     fn of(wanted: usize) -> Self {
         let now = Instant::now();
-        Self { wanted, began: now, last: now }
+        Self { wanted, began: now, last: now, silence: Duration::ZERO }
+    }
+
+    /// An answer came.
+    fn answered(&mut self) {
+        let now = Instant::now();
+        self.silence = self.silence.max(now - self.last);
+        self.last = now;
     }
 
     /// Whether answers, of which `done` came, keep coming as they did before: then the runner is slow and does not hang.
+    /// Over a slow link they come in bursts, with silences in between that are much longer than what one answer takes.
     fn is_kept(&self, done: u64, limit: Duration) -> bool {
         let usual = (self.last - self.began).div_f64(done.max(1) as f64);
-        done > 0 && self.last.elapsed() < (usual * 10).max(limit / 10)
+        done > 0 && self.last.elapsed() < (usual * 10).max(self.silence * 3).max(limit / 10)
     }
 }
 
@@ -182,7 +192,7 @@ impl Session for RunnerSession {
                 Reply::Result { ticks, output } if output.len() == self.output_bytes => {
                     inferences.push(Inference { output, ticks: talk.bench.ticks(ticks) });
                     talk.done = inferences.len() as u64;
-                    self.pace.last = Instant::now();
+                    self.pace.answered();
                     due_bytes -= bytes;
                 }
                 Reply::Result { output, .. } => {
@@ -220,12 +230,14 @@ impl Session for RunnerSession {
         if let Some(how) = self.talk.bench.stopped().await {
             return Some(TargetError::Bench(format!("{how}; {done} of {wanted} inferences came within {limit:?}")));
         }
-        self.pace.is_kept(done, limit).then(|| {
-            TargetError::Blocked(format!(
+        if self.pace.is_kept(done, limit) {
+            return Some(TargetError::Blocked(format!(
                 "{limit:?} were too short: {done} of {wanted} inferences came, and the runner was still answering; \
                  allow more (`--timeout`, or `infer` in [timeouts]) or take fewer samples"
-            ))
-        })
+            )));
+        }
+        let found = self.talk.bench.look_into_silence().await;
+        found.map(|how| TargetError::Bench(format!("{how}; {done} of {wanted} inferences came within {limit:?}")))
     }
 
     async fn close(self: Box<Self>) {
@@ -243,8 +255,10 @@ mod tests {
         let limit = Duration::from_secs(100);
         let mut pace = Pace::of(1000);
         assert!(!pace.is_kept(0, limit), "nothing ever came");
-        sleep(Duration::from_secs(40)).await;
-        pace.last = Instant::now();
+        for _ in 0..20 {
+            sleep(Duration::from_secs(2)).await;
+            pace.answered();
+        }
         // Twenty answers, 2 s each: the next may take ten times as long.
         sleep(Duration::from_secs(19)).await;
         assert!(pace.is_kept(20, limit));
@@ -252,5 +266,18 @@ mod tests {
         assert!(!pace.is_kept(20, limit));
         assert!(!pace.is_kept(4000, limit), "fast answers get a tenth of the time at least");
         assert!(pace.is_kept(4000, limit * 3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn answers_that_come_in_bursts_may_be_as_far_apart_as_before() {
+        let mut pace = Pace::of(1000);
+        for burst in 1..=3 {
+            sleep(Duration::from_secs(burst)).await;
+            (0..64).for_each(|_| pace.answered());
+        }
+        sleep(Duration::from_secs(8)).await;
+        assert!(pace.is_kept(192, Duration::from_secs(14)));
+        sleep(Duration::from_secs(2)).await;
+        assert!(!pace.is_kept(192, Duration::from_secs(16)));
     }
 }

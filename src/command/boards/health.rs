@@ -2,12 +2,7 @@
 
 use super::{NOT_WELL, is_json, say_json, say_no_boards, some};
 use crate::{cli::SomeBoards, command::say, config::Config, targets};
-use boards::{
-    board::Board,
-    doctor::Bench,
-    health::State,
-    lease::{self, Holder, Leases},
-};
+use boards::{board::Board, doctor::Bench, health::State};
 use farm::{Target as _, TargetError};
 use serde::Serialize;
 use tokio::task::JoinSet;
@@ -33,9 +28,8 @@ pub async fn run(config: &Config, bench: &Bench, arguments: &SomeBoards) -> miet
     }
     let mut checks = JoinSet::new();
     for board in targets::boards(config)?.into_iter().filter(|board| wanted.contains(&&*board.definition().name)) {
-        let (leases, identity) = (bench.leases.clone(), bench.look_at(board.definition()).identity);
         checks.spawn(async move {
-            let checked = check(&board, &leases, &identity).await;
+            let checked = check(&board).await;
             board.shutdown().await;
             (board, checked)
         });
@@ -62,18 +56,13 @@ pub async fn run(config: &Config, bench: &Bench, arguments: &SomeBoards) -> miet
 }
 
 /// One check, with the board held.
-async fn check(board: &Board, leases: &Leases, identity: &str) -> Result<(), TargetError> {
-    let blocked = |error: String| TargetError::Blocked(error);
+async fn check(board: &Board) -> Result<(), TargetError> {
     // Before the board is taken: a compiler may take its time.
     board.prepare().await?;
-    if !lease::is_shared(board.definition()) {
-        return board.check_now().await;
-    }
-    if let Some(holder) = leases.held_by(identity) {
+    if let Some(holder) = board.held_by().await {
         tracing::warn!("{}: waiting, it is held by {holder}", board.info().id);
     }
-    let lease = leases.take(identity, &Holder::this_process(None)).await;
-    let _lease = lease.map_err(|error| blocked(error.to_string()))?;
+    let _held = board.hold().await?;
     board.check_now().await
 }
 

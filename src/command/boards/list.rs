@@ -87,8 +87,11 @@ fn invitation(attached: &Attached, definitions: &Definitions, folder: &Path) -> 
         }
     };
     let file = folder.join("NAME.toml");
+    let port = attached.uart.as_ref().map_or(String::new(), |port| {
+        format!("\n  # for a link over its serial port: link = \"serial\", serial.path = \"{}\"", port.display())
+    });
     format!(
-        "{attached} is in no definition; to have it as the board NAME, write {}:\n  {kind}\n  probe = \"{probe}\"\n  tags = []",
+        "{attached} is in no definition; to have it as the board NAME, write {}:\n  {kind}\n  probe = \"{probe}\"\n  tags = []{port}",
         file.display()
     )
 }
@@ -152,8 +155,8 @@ mod tests {
     }
 
     fn seen(name: &str, presence: Presence, state: State, held_by: Option<Holder>) -> Seen {
-        let definition = Definitions::shipped_kinds().iter().find(|kind| kind.name == "nucleo-l4r5zi").unwrap();
-        let mut definition = definition.clone();
+        let kinds = Definitions::load(&[]).unwrap().kinds;
+        let mut definition = kinds.into_iter().find(|kind| kind.name == "nucleo-l4r5zi").unwrap();
         (definition.name, definition.kind) = (name.to_owned(), Some("nucleo-l4r5zi".to_owned()));
         definition.probe = Some("066BFF31".to_owned());
         let tally = Tally { served: 12, model_failed: 1, infra: 2, ..Tally::default() };

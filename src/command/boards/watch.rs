@@ -1,13 +1,14 @@
 //! `tinyfarm boards watch`: what is plugged in and unplugged, until Ctrl-C.
 
-use super::{is_json, say_json};
-use crate::{cli::Show, command::say};
+use super::is_json;
+use crate::{cli::Show, command::say_if_heard};
 use boards::{
     bus::{self, Attached, Change},
     doctor::Bench,
 };
 use futures::StreamExt as _;
 use jiff::{Timestamp, tz::TimeZone};
+use miette::IntoDiagnostic as _;
 use serde::Serialize;
 use std::{collections::HashMap, pin::pin};
 
@@ -39,12 +40,15 @@ pub async fn run(bench: &Bench, show: Show) -> miette::Result<u8> {
             Change::Unplugged(attached) => ("unplugged", attached, known.remove(&attached.selector)),
         };
         let (at, board) = (Timestamp::now(), board.as_deref());
-        if is_json(show) {
-            say_json(&Told { at, event: word, board, attached })?;
+        let line = if is_json(show) {
+            serde_json::to_string(&Told { at, event: word, board, attached }).into_diagnostic()?
         } else {
             let board = board.map_or("in no definition".to_owned(), |board| format!("board {board}"));
             let at = at.to_zoned(TimeZone::system()).strftime("%T");
-            say(format_args!("{at}  {word:9}  {attached}  ({board})"))?;
+            format!("{at}  {word:9}  {attached}  ({board})")
+        };
+        if !say_if_heard(line)? {
+            return Ok(0);
         }
     }
 }

@@ -112,7 +112,7 @@ pub(crate) struct StepOutcome;
 
 /// Runs `plan`. The future is bound to its thread (`block_on` it); the runtime must be tokio's.
 ///
-/// Emits [`FarmEvent::RunStarted`] first and [`FarmEvent::RunFinished`] last. Cancelled, it ends as soon as the jobs under
+/// Emits [`FarmEvent::RunStarted`] first and, once the scheduler is shut down, [`FarmEvent::RunFinished`] last. Cancelled, it ends as soon as the jobs under
 /// way are given back; scenarios that had not started are *blocked*, because interrupted. How it ended is in the events.
 pub async fn run(
     plan: Plan,
@@ -164,6 +164,8 @@ pub async fn run(
         };
         shared.finish(index, reason, Duration::ZERO);
     }
+    // What targets do about their health after the last job belongs to the run.
+    shared.scheduler.shutdown().await;
     sink.send(FarmEvent::RunFinished { interrupted: cancel.is_cancelled(), took: started.elapsed() });
 }
 

@@ -18,12 +18,14 @@ pub(super) struct Controller {
     faults: Faults,
     pieces: u32,
     left: bool,
+    /// A cell was damaged: once for each debugger, so that a count of faults is one of verifications.
+    damaged: bool,
 }
 
 impl Core {
     /// A debugger has connected, to whom these faults are shown.
     pub fn connected(&mut self, faults: Faults) {
-        self.controller = Controller { faults, pieces: 0, left: false };
+        self.controller = Controller { faults, ..Controller::default() };
     }
 
     /// Whether the probe has to leave because of what is flashed.
@@ -96,7 +98,8 @@ impl Core {
             Err(refused) => return Ok(Err(refused)),
         };
         self.controller.pieces += 1;
-        if !bytes.is_empty() && faults.take(Fault::FlashVerify) {
+        if !bytes.is_empty() && !self.controller.damaged && faults.take(Fault::FlashVerify) {
+            self.controller.damaged = true;
             self.flash.damage(address);
         }
         self.events.send(Event::Programmed { address: range.start, bytes: range.end - range.start });

@@ -2,6 +2,10 @@
 
 use super::{Core, CoreError, Result, State};
 use crate::chips::{DBGMCU_IDCODE, SIMULATED, SIMULATED_AT, UNIQUE_ID};
+use firmware::protocol::{
+    Kind,
+    frame::{SYNC, VERSION},
+};
 
 /// Where a core says what it is.
 const CPUID: u32 = 0xE000_ED00;
@@ -16,34 +20,32 @@ const AN505: u32 = 0x4104_5050;
 /// More than so much is not gathered before it is written.
 const GATHER: usize = 16 << 10;
 
-/// A message is more than a word: RTT's pointers are one each.
-const WORD: u32 = 4;
-/// Messages that the farm sends before it asks for an inference: HELLO and PREPARE.
-const HANDSHAKE: u32 = 2;
+/// What an inference is asked for with: the beginning of its frame. Source: firmware/PROTOCOL.md.
+const INFER: [u8; 4] = [SYNC[0], SYNC[1], VERSION, Kind::InferRequest as u8];
 
-/// What the probe has written to the RAM of running firmware since it was resumed, as far as it tells what firmware does.
+/// What the probe has written to the RAM of running firmware since the last reset, as far as it tells what firmware does.
 #[derive(Debug, Default)]
 pub(super) struct Heard {
-    messages: u32,
-    /// Where the last message ended.
-    end: u32,
-    /// Its bytes.
-    length: u32,
+    /// An inference was asked for.
+    work: bool,
+    /// Where the last write ended, and its last bytes.
+    last: (u32, Vec<u8>),
 }
 
 impl Heard {
-    fn write(&mut self, address: u32, size: u32) {
-        let goes_on = self.length > 0 && address == self.end;
-        let before = if goes_on { self.length } else { 0 };
-        self.length = before + size;
-        self.end = address.wrapping_add(size);
-        if before <= WORD && self.length > WORD {
-            self.messages += 1;
+    fn write(&mut self, address: u32, bytes: &[u8]) {
+        let (end, mut heard) = std::mem::take(&mut self.last);
+        if end != address {
+            heard.clear();
         }
+        heard.extend_from_slice(bytes);
+        self.work |= heard.windows(INFER.len()).any(|window| window == INFER);
+        heard.drain(..heard.len().saturating_sub(INFER.len() - 1));
+        self.last = (address.wrapping_add(bytes.len() as u32), heard);
     }
 
-    pub(super) fn more_than_a_handshake(&self) -> bool {
-        self.messages > HANDSHAKE
+    pub(super) fn work(&self) -> bool {
+        self.work
     }
 }
 
@@ -107,8 +109,9 @@ impl Core {
         }
         self.stopped(|gdb| gdb.write(address, &bytes))?;
         self.loaded.write(address, &bytes);
-        if self.state == State::Running {
-            self.heard.write(address, bytes.len() as u32);
+        // A flash algorithm gets its next page while it programs the last.
+        if self.state == State::Running && self.flash.is_locked() {
+            self.heard.write(address, &bytes);
         }
         Ok(())
     }
@@ -148,17 +151,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_messages_are_a_handshake_whatever_pieces_they_come_in() {
-        let mut heard = Heard::default();
-        // HELLO in three pieces, RTT's pointer, and the pointer of what was read.
-        for (address, size) in [(0x101, 3), (0x104, 12), (0x110, 1), (0x20, 4), (0x40, 4), (0x40, 4)] {
-            heard.write(address, size);
+    fn an_inference_that_is_asked_for_is_heard_whatever_pieces_it_comes_in() {
+        for cut in 0..INFER.len() {
+            let mut heard = Heard::default();
+            // PREPARE, RTT's pointer, and the pointer of what was read.
+            heard.write(0x100, &[0xA5, 0x5A, 1, 3, 0, 0]);
+            heard.write(0x20, &[6, 0, 0, 0]);
+            heard.write(0x40, &[6, 0, 0, 0]);
+            let (first, second) = INFER.split_at(cut);
+            heard.write(0x106, first);
+            assert!(!heard.work());
+            heard.write(0x106 + cut as u32, second);
+            assert!(heard.work());
         }
-        assert_eq!(heard.messages, 1);
-        heard.write(0x111, 20);
-        heard.write(0x20, 4);
-        assert!(!heard.more_than_a_handshake());
-        heard.write(0x125, 20);
-        assert!(heard.more_than_a_handshake());
+    }
+
+    #[test]
+    fn pieces_that_lie_elsewhere_are_not_one() {
+        let mut heard = Heard::default();
+        heard.write(0x100, &INFER[..2]);
+        heard.write(0x200, &INFER[2..]);
+        assert!(!heard.work());
     }
 }

@@ -145,7 +145,7 @@ impl Core {
 
     /// Whether the firmware is at work: it was sent more than a handshake since it was last resumed.
     pub fn at_work(&self) -> bool {
-        self.state == State::Running && self.heard.more_than_a_handshake()
+        self.state == State::Running && self.heard.work()
     }
 
     /// Whether it is to be slow.

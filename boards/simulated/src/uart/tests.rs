@@ -133,6 +133,17 @@ async fn who_opens_it_at_once_after_another_is_served() {
 }
 
 #[tokio::test]
+async fn who_opens_it_only_to_write_is_heard() {
+    let mut bench = Bench::new(4_000_000);
+    for _ in 0..100 {
+        bench.open().write_all(b"hello").unwrap();
+        let mut found = [0; 5];
+        bench.machine.read_exact(&mut found).await.unwrap();
+        assert_eq!(&found, b"hello");
+    }
+}
+
+#[tokio::test]
 async fn garbage_comes_before_what_was_sent() {
     let mut bench = Bench::new(4_000_000);
     bench.faults.add(Fault::UartGarbage, 1);
@@ -141,6 +152,17 @@ async fn garbage_comes_before_what_was_sent() {
     let (_, found) = read(host, GARBAGE.len() + 5).await;
     assert_eq!(found, [&GARBAGE[..], b"hello"].concat());
     assert_eq!(bench.told.recv().unwrap(), Event::FaultShown { fault: Fault::UartGarbage });
+}
+
+#[test]
+fn a_cut_leaves_half_a_line_or_half_a_frame() {
+    let cut = |bytes: &[u8]| mid_line(bytes).map(|cut| bytes[..cut].to_vec());
+    assert_eq!(cut(b"0123456"), Some(b"0123".to_vec()));
+    assert_eq!(cut(b"abc\ndef"), Some(b"abc\nd".to_vec()));
+    assert_eq!(cut(b"\xa5\x5a\x01\xa5\x5a\x01"), Some(b"\xa5\x5a\x01\xa5".to_vec()));
+    for whole in [&b""[..], b"a", b"a\xa5", b"\n\xa5"] {
+        assert_eq!(cut(whole), None, "{whole:?}");
+    }
 }
 
 #[tokio::test]

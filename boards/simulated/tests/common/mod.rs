@@ -8,7 +8,7 @@ use probe_rs::{
     probe::{DebugProbeSelector, list::Lister},
     rtt::{Rtt, ScanRegion, try_attach_to_rtt},
 };
-use simulated_board::{Event, Events, Machine, Options, PlannedFault, SimulatedBoard, chips::Chip};
+use simulated_board::{Event, Events, Options, PlannedFault, SimulatedBoard, chips::Chip};
 use std::{
     path::Path,
     process::Command,
@@ -38,8 +38,7 @@ impl Board {
         let mut options = Options::new(machine, "SIM-1", "place-1", folder.path());
         options.events = events;
         options.faults = faults.iter().map(|fault| fault.parse::<PlannedFault>().unwrap()).collect();
-        let start = |parts| Machine::start(parts).map_err(|error| error.to_string());
-        let board = SimulatedBoard::start_with(options, start).unwrap();
+        let board = SimulatedBoard::start(options).unwrap();
         Self { board, chip: Chip::of(machine).unwrap(), events: heard, folder }
     }
 
@@ -65,9 +64,7 @@ impl Board {
     pub fn firmware(&self) -> Vec<u8> {
         let elf = self.folder.path().join("echo.elf");
         build_echo(self.chip.flash, self.chip.ram.start, &elf);
-        let binary = self.folder.path().join("echo.bin");
-        run(Command::new("arm-none-eabi-objcopy").args(["-O", "binary"]).args([&elf, &binary]));
-        std::fs::read(binary).unwrap()
+        binary(&elf)
     }
 
     /// Flashes the test's firmware.
@@ -107,6 +104,14 @@ pub fn build_echo(flash: u32, ram: u32, elf: &Path) {
         .arg(elf));
 }
 
+/// What of an ELF file lies in flash, from its first address on.
+pub fn binary(elf: &Path) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let binary = folder.path().join("binary");
+    run(Command::new("arm-none-eabi-objcopy").args(["-O", "binary"]).args([elf, &binary]));
+    std::fs::read(binary).unwrap()
+}
+
 fn run(command: &mut Command) {
     assert!(command.status().unwrap().success(), "{command:?}");
 }
@@ -120,7 +125,7 @@ pub fn hear(rtt: &mut Rtt, core: &mut Core, size: usize) -> String {
         let read = rtt.up_channel(0).unwrap().read(core, &mut buffer).unwrap();
         heard.extend_from_slice(&buffer[..read]);
     }
-    String::from_utf8(heard).unwrap()
+    heard.into_iter().map(char::from).collect()
 }
 
 pub fn say(rtt: &mut Rtt, core: &mut Core, bytes: &[u8]) {

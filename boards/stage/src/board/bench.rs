@@ -131,7 +131,7 @@ impl Bench for BoardBench {
         }
     }
 
-    async fn stopped(&mut self) -> Option<String> {
+    async fn look_into_silence(&mut self) -> Option<String> {
         let thread = self.thread.as_ref()?;
         match thread.call("reading the core's registers", EXAMINE, |device| device.examine()).await {
             Ok(registers) => {

@@ -2,7 +2,7 @@
 
 use super::{Board, hook};
 use crate::{
-    bus,
+    bus::{self, news::News},
     health::{
         Event, Health, Policy, State, Step,
         care::{Patient, look_after},
@@ -11,10 +11,10 @@ use crate::{
     probe::{Access, ProbeThread},
 };
 use async_trait::async_trait;
-use farm::{FarmEvent, JobSpec, Target, TargetError, Timeouts};
+use farm::{Availability, FarmEvent, JobSpec, Target, TargetError, Timeouts};
 use jiff::Timestamp;
-use std::time::Duration;
-use tokio::time::{sleep, timeout};
+use std::{sync::atomic::Ordering, time::Duration};
+use tokio::time::timeout;
 
 /// How long a board may take to be attached again after a power cycle.
 const COMES_BACK: Duration = Duration::from_secs(15);
@@ -62,11 +62,15 @@ impl Board {
         }
     }
 
-    /// Makes a health check now, whatever its state, and records how it ended. The caller holds its lease.
+    /// Makes a health check now, whatever its state, and records how it ended. The caller [holds](Self::hold) it.
     ///
     /// # Errors
-    /// [`TargetError`] of the check; `Blocked` where it could not be made.
+    /// [`TargetError`] of the check; `Blocked` where it could not be made: a board that is not there is neither well nor
+    /// ill.
     pub async fn check_now(&self) -> Result<(), TargetError> {
+        if let Availability::Absent { reason } = self.availability().await {
+            return Err(TargetError::Blocked(reason));
+        }
         let checked = self.check_health().await;
         // One that is started anew for each run has no past.
         if self.is_shared()
@@ -87,21 +91,30 @@ impl Board {
         TargetError::Blocked(format!("{state}; `tinyfarm boards release {name}` gives it back"))
     }
 
-    /// Waits until it is attached again.
-    async fn comes_back(&self) -> Result<(), TargetError> {
+    /// Waits until it is attached again, no longer than `limit`.
+    ///
+    /// # Errors
+    /// [`TargetError::Bench`] where it does not come back.
+    pub(super) async fn comes_back(&self, limit: Duration) -> Result<bus::Attached, TargetError> {
         let attached = async {
+            // Listening begins before the first look: nothing is missed in between.
+            let mut news = News::of_bench(&self.options.bench);
             loop {
                 match self.attached().await {
-                    Ok(_) => return,
-                    // USB has no one event that says "and it can be used".
-                    Err(_) => sleep(Duration::from_millis(200)).await,
+                    Ok(attached) => return attached,
+                    Err(_) => news.wait().await,
                 }
             }
         };
-        if self.definition.probe.is_none() || timeout(COMES_BACK, attached).await.is_ok() {
-            return Ok(());
+        match timeout(limit, attached).await {
+            Ok(attached) => Ok(attached),
+            Err(_) => match self.attached().await {
+                Err(TargetError::Bench(why)) => {
+                    Err(TargetError::Bench(format!("its probe did not come back within {limit:?}: {why}")))
+                }
+                attached => attached,
+            },
         }
-        Err(TargetError::Bench(format!("its probe did not come back within {COMES_BACK:?}")))
     }
 
     async fn reset_by_probe(&self, access: Access) -> Result<(), TargetError> {
@@ -121,8 +134,9 @@ impl Patient for Board {
         if let Some(cycle) = &self.definition.power_cycle {
             let how = cycle.command.join(" ");
             return match hook::run(cycle).await {
-                Ok(()) => match self.comes_back().await {
-                    Ok(()) => format!("power-cycled by `{how}`"),
+                Ok(()) if self.definition.probe.is_none() => format!("power-cycled by `{how}`"),
+                Ok(()) => match self.comes_back(COMES_BACK).await {
+                    Ok(_) => format!("power-cycled by `{how}`"),
                     Err(error) => format!("power-cycled by `{how}`; {error}"),
                 },
                 Err(error) => format!("the power cycle did not work: {error}"),
@@ -178,6 +192,7 @@ impl Board {
         let resolved = tokio::task::spawn_blocking(move || bus::resolve(&probe, &bench)).await;
         let resolved =
             resolved.map_err(|error| TargetError::Bench(format!("looking for the probe failed: {error}")))?;
+        self.was_attached.fetch_or(resolved.is_ok(), Ordering::SeqCst);
         resolved.map_err(|error| TargetError::Bench(error.to_string()))
     }
 

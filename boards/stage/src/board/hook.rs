@@ -1,6 +1,7 @@
 //! Commands of the user's: power-cycle a board, reset it, flash it.
 
 use crate::definition::Hook;
+use firmware::process::Group;
 use std::{process::Stdio, time::Duration};
 use tokio::{process::Command, time::timeout};
 
@@ -26,14 +27,15 @@ pub async fn run(hook: &Hook) -> Result<(), String> {
         .process_group(0)
         .spawn();
     let child = started.map_err(|error| format!("`{shown}` could not be started: {error}"))?;
-    let group = Group(child.id());
+    // What it started dies with it, where it is given up.
+    let group = Group::of(&child);
     let output = match timeout(hook.timeout, child.wait_with_output()).await {
         Ok(Ok(output)) => output,
         Ok(Err(error)) => return Err(format!("`{shown}` could not be waited for: {error}")),
         Err(_) => return Err(format!("`{shown}` did not end within {}", seconds(hook.timeout))),
     };
+    group.ended();
     if output.status.success() {
-        group.ended();
         return Ok(());
     }
     let said = [output.stderr, output.stdout].map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned());
@@ -45,24 +47,6 @@ pub async fn run(hook: &Hook) -> Result<(), String> {
 
 fn seconds(time: Duration) -> String {
     format!("{} s", time.as_secs_f64())
-}
-
-/// What the command started dies with it, where it is given up.
-struct Group(Option<u32>);
-
-impl Group {
-    fn ended(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        let leader = self.0.and_then(|pid| rustix::process::Pid::from_raw(pid.cast_signed()));
-        if let Some(leader) = leader {
-            let _ = rustix::process::kill_process_group(leader, rustix::process::Signal::KILL);
-        }
-    }
 }
 
 #[cfg(test)]

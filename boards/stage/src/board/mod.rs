@@ -6,6 +6,7 @@
 //! | `open` | from a free board to a session: identify, flash what differs, run, shake hands |
 //! | `own` | the same with firmware of the user's own |
 //! | [`bench`] | what stands behind a session: the probe with its eyes on the core |
+//! | [`held`] | a board that this process has |
 //! | `ending` | a serial link that ends when the core does |
 //! | `care` | looking after a board: recovery, health checks |
 //! | `hook` | commands of the user's |
@@ -13,6 +14,7 @@
 pub mod bench;
 mod care;
 mod ending;
+pub mod held;
 mod hook;
 mod open;
 pub mod options;
@@ -24,7 +26,7 @@ use crate::{
     chip::{ChipError, Chips, port_of},
     definition::{Definition, Runner},
     health::Health,
-    lease::{self, Holder},
+    lease,
     probe::{rate::Measured, thread::Over},
     serial,
 };
@@ -35,6 +37,7 @@ use farm::{
     TargetInfo,
 };
 use firmware::{Firmware, Instructions, Port};
+use held::Held;
 use std::{
     fmt,
     sync::{
@@ -57,11 +60,13 @@ pub struct Board {
     /// What it is known by to leases and in its history.
     identity: String,
     /// When the last session's probe is free again.
-    over: Mutex<Option<Over>>,
+    over: Arc<Mutex<Option<Over>>>,
     /// How fast its clock was found to be; `None` inside: it cannot be told.
     measured: OnceLock<Option<Measured>>,
     /// Whether the user's own firmware was flashed since something went wrong.
     flashed: AtomicBool,
+    /// Whether its probe was seen attached.
+    was_attached: AtomicBool,
     /// Where the farm plays it itself.
     simulated: tokio::sync::Mutex<Option<SimulatedBoard>>,
 }
@@ -127,9 +132,10 @@ impl Board {
             parts,
             options,
             identity,
-            over: Mutex::default(),
+            over: Arc::default(),
             measured: OnceLock::new(),
             flashed: AtomicBool::new(false),
+            was_attached: AtomicBool::new(false),
             simulated: tokio::sync::Mutex::default(),
         })
     }
@@ -138,6 +144,12 @@ impl Board {
     pub fn definition(&self) -> &Definition {
         &self.definition
     }
+
+    /// What it was set up with.
+    pub fn options(&self) -> &Arc<BoardOptions> {
+        &self.options
+    }
+
     /// The runner built for it; remembered, so only the first call takes time. `None`: the firmware is the user's own.
     async fn firmware(&self) -> Result<Option<Arc<Firmware>>, TargetError> {
         let Some(port) = &self.parts()?.port else { return Ok(None) };
@@ -154,6 +166,20 @@ impl Board {
     /// What its runner is built for; `None`: the firmware is the user's own.
     pub fn port(&self) -> Option<&Port> {
         self.parts().ok()?.port.as_ref()
+    }
+
+    /// Waits until this process has it for itself. Dropping the future gives up waiting.
+    ///
+    /// # Errors
+    /// [`TargetError::Blocked`] where its lease cannot be taken, whoever has it.
+    pub async fn hold(&self) -> Result<Held, TargetError> {
+        if !self.is_shared() {
+            return Ok(Held::nothing());
+        }
+        let holder = lease::Holder::this_process(self.options.run.as_deref());
+        let lease = self.options.leases.take(&self.identity, &holder).await;
+        let lease = lease.map_err(|error| TargetError::Blocked(error.to_string()))?;
+        Ok(Held::new(lease, self.over.clone()))
     }
 
     /// Whether others may want it, too.
@@ -255,11 +281,9 @@ impl Target for Board {
         }
         let health = self.health()?;
         self.refuse_if_left_alone(&health)?;
-        let holder = Holder::this_process(self.options.run.as_deref());
-        let lease = self.options.leases.take(&self.identity, &holder).await;
-        let lease = lease.map_err(|error| TargetError::Blocked(error.to_string()))?;
+        let held = self.hold().await?;
         self.admit(&health).await?;
-        Ok(Reservation::holding(lease))
+        Ok(Reservation::holding(held))
     }
 
     async fn held_by(&self) -> Option<String> {

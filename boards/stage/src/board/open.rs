@@ -11,7 +11,7 @@ use crate::{
 use farm::{FarmEvent, Fault, JobSpec, Session, TargetError};
 use firmware::{ExpectedRunner, Firmware, Load, RunnerSession, symbols};
 use std::{
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 use tokio::sync::MutexGuard;
@@ -26,8 +26,10 @@ const START: Duration = Duration::from_secs(10);
 const FLASH: Duration = Duration::from_secs(30);
 /// Bytes a second that the slowest probe flashes.
 const SLOWEST: u64 = 2 << 10;
+/// How long a probe may take to be found again that has left.
+const PROBE_COMES_BACK: Duration = Duration::from_secs(5);
 /// How long a serial port may take to come back after a flash.
-const PORT_COMES_BACK: Duration = Duration::from_secs(10);
+pub(super) const PORT_COMES_BACK: Duration = Duration::from_secs(10);
 /// Bytes of a link that wait on either side.
 const PIPE: usize = 64 << 10;
 /// Bytes of what went over a link that are kept as evidence.
@@ -57,12 +59,14 @@ impl Board {
         let began = Instant::now();
         let in_ram = self.port().is_some_and(|port| port.run_from_ram);
         let image = Arc::new(Image::of(&firmware, &job.model, in_ram)?);
-        match self.try_open(job, &firmware, &image, began, None).await {
+        match self.try_open(job, &firmware, &image, began, None, Remarks::default()).await {
             Ok(session) => Ok(Box::new(session)),
             Err(Failed { error, stale: true }) if may_be_stale(&error) => {
                 tracing::info!(board = %self.info.id, "{error}; all is flashed once more");
                 self.let_go().await?;
-                let again = self.try_open(job, &firmware, &image, began, Some(Plan::All)).await;
+                let remarks = Remarks::default();
+                remarks.add(format!("with what lay on the board there was no session: {error}"));
+                let again = self.try_open(job, &firmware, &image, began, Some(Plan::All), remarks).await;
                 again.map(|session| Box::new(session) as Box<dyn Session>).map_err(|failed| failed.error)
             }
             Err(failed) => Err(failed.error),
@@ -76,8 +80,9 @@ impl Board {
         image: &Arc<Image>,
         began: Instant,
         forced: Option<Plan>,
+        remarks: Remarks,
     ) -> Result<RunnerSession, Failed> {
-        let (raw, remarks) = (RawLog::received_only(RAW), Remarks::default());
+        let raw = RawLog::received_only(RAW);
         let thread = self.identified().await?;
         let plan = match forced {
             Some(plan) => plan,
@@ -135,13 +140,17 @@ impl Board {
     /// How to get at it.
     ///
     /// # Errors
-    /// [`TargetError::Bench`] where its probe is not attached.
+    /// [`TargetError::Bench`] where its probe is not attached, and does not come back where it was.
     pub(super) async fn access(&self) -> Result<Access, TargetError> {
         let chip = self.parts()?.chip.clone();
         let chip = chip.ok_or_else(|| TargetError::Blocked("its definition names no probe".to_owned()))?;
         let selector = match &*self.play().await? {
             Some(played) => played.selector.clone(),
-            None => self.attached().await?.selector,
+            None => match self.attached().await {
+                // What was there a moment ago may have lost its contact, and is about to be found again.
+                Err(_) if self.was_attached.load(Ordering::SeqCst) => self.comes_back(PROBE_COMES_BACK).await?.selector,
+                attached => attached?.selector,
+            },
         };
         Ok(Access { board: self.definition.name.clone(), selector, chip })
     }

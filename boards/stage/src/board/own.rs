@@ -5,7 +5,7 @@ use super::{
     bench::{BoardBench, Remarks},
     ending::Ending,
     hook,
-    open::RAW,
+    open::{PORT_COMES_BACK, RAW},
 };
 use crate::{
     definition::{Link, Reset},
@@ -18,8 +18,6 @@ use farm::{JobSpec, Session, TargetError};
 use firmware::{ExpectedRunner, Load, RunnerSession};
 use std::{sync::atomic::Ordering, time::Duration};
 
-/// How long the serial port may take to come back after a flash.
-const PORT_COMES_BACK: Duration = Duration::from_secs(10);
 /// How long the probe may take to reset the core.
 const RESET: Duration = Duration::from_secs(10);
 
@@ -37,6 +35,11 @@ impl Board {
         if let Some(flash) = &self.definition.flash
             && !self.flashed.load(Ordering::SeqCst)
         {
+            // Before the first write; and the probe is the command's, then.
+            if self.parts()?.chip.is_some() {
+                self.identified().await?;
+                self.let_go().await?;
+            }
             hook::run(flash).await.map_err(bench)?;
             self.flashed.store(true, Ordering::SeqCst);
         }

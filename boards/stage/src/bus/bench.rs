@@ -110,6 +110,8 @@ fn tidy(path: &Path, file: &File) {
             Err(error) => tracing::debug!("cannot remove {}, left behind by a dead board: {error}", path.display()),
         }
     }
+    // Not left to the close: a child that is being started has the folder open as well, until it becomes its program.
+    let _ = folder.unlock();
 }
 
 impl Place {

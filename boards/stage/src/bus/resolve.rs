@@ -1,6 +1,6 @@
 //! A probe by its serial number or by the selector that probe-rs knows it by.
 
-use super::{Attached, BusError, attached};
+use super::{Attached, BusError, bench, usb};
 use probe_rs::probe::DebugProbeSelector;
 use std::path::Path;
 
@@ -37,7 +37,19 @@ pub enum ResolveError {
 /// # Errors
 /// [`ResolveError`]: it is not there, or there are several; both list what is.
 pub fn resolve(probe: &str, bench: &Path) -> Result<Attached, ResolveError> {
-    choose(probe, attached(bench)?)
+    let mut all = usb::attached();
+    // What is on USB does not depend on the simulated bench.
+    let failed = match bench::attached(bench) {
+        Ok(simulated) => {
+            all.extend(simulated);
+            None
+        }
+        Err(error) => Some(error),
+    };
+    match (choose(probe, all), failed) {
+        (Err(ResolveError::NotThere { .. }), Some(error)) => Err(error.into()),
+        (chosen, _) => chosen,
+    }
 }
 
 fn choose(probe: &str, all: Vec<Attached>) -> Result<Attached, ResolveError> {
@@ -183,6 +195,13 @@ mod tests {
         let selector = format!("20b7:9db1:unix:{}", bench.join("b.probe").display());
         let found = resolve(&selector, bench).unwrap();
         assert_eq!((found.place.as_str(), found.simulated), ("b", true));
+    }
+
+    #[test]
+    fn a_simulated_bench_that_cannot_be_looked_at_is_in_the_way_of_simulated_boards_only() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        assert!(matches!(resolve("SIM-1", file.path()), Err(ResolveError::Bus(_))));
+        assert!(resolve("20b7:9db1:tcp:127.0.0.1:4000", file.path()).is_ok());
     }
 
     #[test]

@@ -13,11 +13,12 @@ mod tests;
 pub use memory::{Flash, Units};
 pub use port::port_of;
 
+use crate::{definition::text_of, probe::words::chain};
 use farm::suggest;
 use firmware::port::Memory;
 use probe_rs::config::{CoreType, MemoryRegion, Registry, RegistryError, Target};
 use std::{
-    fmt, fs,
+    fmt,
     path::{Path, PathBuf},
     sync::OnceLock,
 };
@@ -163,7 +164,7 @@ impl Chips {
 /// The text of a chip's description, if probe-rs understands it.
 fn description(path: &Path) -> Result<String, ChipError> {
     let wrong = |what: String, mend: &str| ChipError::new("chip_description", what, mend);
-    let text = fs::read_to_string(path)
+    let text = text_of(path)
         .map_err(|error| wrong(format!("{} cannot be read ({error})", path.display()), "check the path"))?;
     match Registry::new().add_target_family_from_yaml(&text) {
         Ok(_) => Ok(text),
@@ -172,12 +173,6 @@ fn description(path: &Path) -> Result<String, ChipError> {
             "it is a target description as `target-gen` of probe-rs makes them",
         )),
     }
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 impl Chip {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum DefinitionError {
     /// A folder or file cannot be read.
-    #[error("{}: cannot be read ({error}); check that you may read it", path.display())]
+    #[error("{}: cannot be read: {error}; mend that, or take it away", path.display())]
     Read {
         /// Which.
         path: PathBuf,

@@ -5,14 +5,17 @@ use super::{
     keys::{Keys, Place},
     read, shipped,
 };
-use crate::chip::{self, ChipError, Chips};
+use crate::{
+    chip::{self, ChipError, Chips},
+    lease,
+};
 use farm::suggest;
-use probe_rs::probe::DebugProbeSelector;
 use std::{
     collections::{BTreeMap, btree_map::Entry},
-    fs, io,
+    fs::{self, File},
+    io::{self, Read as _},
     path::{Path, PathBuf},
-    sync::{Arc, LazyLock},
+    sync::Arc,
 };
 
 /// Names that mean something else where a board's may stand: other targets, and columns of an acceptance table.
@@ -56,15 +59,6 @@ impl Definitions {
         Self::of(&sources)
     }
 
-    /// The shipped kinds.
-    pub fn shipped_kinds() -> &'static [Definition] {
-        static KINDS: LazyLock<Vec<Definition>> = LazyLock::new(|| {
-            #[allow(clippy::expect_used, reason = "the files are part of the program, and a test reads each")]
-            Definitions::load(&[]).expect("shipped definitions are sound").kinds
-        });
-        &KINDS
-    }
-
     /// The board of this name.
     pub fn board(&self, name: &str) -> Option<&Definition> {
         self.boards.iter().find(|board| board.name == name)
@@ -81,7 +75,9 @@ impl Definitions {
         for (definition, keys) in all.iter().filter(|(definition, _)| definition.file.is_some()) {
             check_chip(definition, keys, &chips)?;
         }
-        once(&all, &["probe"], |board| board.probe.as_deref().map(probe_identity))?;
+        // Where they stand makes no difference here.
+        let bench = Path::new("/bench");
+        once(&all, &["probe"], |board| board.probe.is_some().then(|| lease::identity(board, bench)))?;
         once(&all, &["serial.usb", "serial.path"], |board| {
             board.serial().and_then(|port| port.identity.as_ref()).map(ToString::to_string)
         })?;
@@ -94,7 +90,10 @@ impl Definitions {
     }
 }
 
-/// The definitions in a folder, by name.
+/// No definition is longer, nor any description of a family of chips: the longest of probe-rs have less than 1 MiB. Bytes.
+const MOST: u64 = 4 << 20;
+
+/// The definitions in a folder, by name. Hidden files are none: editors leave such behind.
 fn files(folder: &Path) -> Result<Vec<PathBuf>, DefinitionError> {
     let unreadable = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => DefinitionError::NoFolder { path: folder.to_owned() },
@@ -103,14 +102,31 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, DefinitionError> {
     let entries = fs::read_dir(folder).map_err(unreadable)?;
     let paths = entries.map(|entry| entry.map(|entry| entry.path()));
     let mut paths = paths.collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml") && path.is_file());
+    let hidden = |path: &Path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    paths.retain(|path| {
+        path.extension().is_some_and(|extension| extension == "toml") && !hidden(path) && !path.is_dir()
+    });
     paths.sort();
     Ok(paths)
 }
 
+/// The text of a file, which is a plain one and not too long.
+pub(crate) fn text_of(path: &Path) -> io::Result<String> {
+    // A pipe would be waited for.
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is no file"));
+    }
+    let mut text = Vec::new();
+    File::open(path)?.take(MOST + 1).read_to_end(&mut text)?;
+    if text.len() as u64 > MOST {
+        return Err(io::Error::other(format!("it is longer than {} MiB", MOST >> 20)));
+    }
+    String::from_utf8(text).map_err(|_| io::Error::other("it is not written in UTF-8"))
+}
+
 fn put(sources: &mut BTreeMap<String, Source>, path: &Path) -> Result<(), DefinitionError> {
-    let text = fs::read_to_string(path).map_err(|error| DefinitionError::Read { path: path.to_owned(), error })?;
     let called = path.display().to_string();
+    let text = text_of(path).map_err(|error| DefinitionError::Read { path: path.to_owned(), error })?;
     let keys = Keys::parse(&called, path.parent().map(Path::to_owned), &text)?;
     let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let rename = |what: String, mend: &str| Err(keys.top.wrong(what, mend));
@@ -203,10 +219,4 @@ fn once(
         }
     }
     Ok(())
-}
-
-/// What a probe is known by: its serial, where there is one.
-fn probe_identity(probe: &str) -> String {
-    let selector = probe.parse::<DebugProbeSelector>().ok();
-    selector.and_then(|selector| selector.serial_number).filter(|serial| !serial.is_empty()).unwrap_or(probe.to_owned())
 }

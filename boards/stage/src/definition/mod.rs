@@ -19,10 +19,11 @@ mod shipped;
 #[cfg(test)]
 mod tests;
 
-pub use crate::serial::Identity as PortIdentity;
 pub use error::DefinitionError;
 pub use load::Definitions;
+pub(crate) use load::text_of;
 
+use crate::serial;
 use firmware::port::Core;
 use std::{path::PathBuf, time::Duration};
 
@@ -129,7 +130,7 @@ pub enum Link {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SerialPort {
     /// Which; `None` in a kind.
-    pub identity: Option<PortIdentity>,
+    pub identity: Option<serial::Identity>,
     /// Bits per second.
     pub baud: u32,
 }
@@ -196,9 +197,9 @@ pub struct Hook {
 /// How a board is reset without a probe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reset {
-    /// By the serial port's line DTR, asserted for a moment.
+    /// By the serial port's line DTR, dropped for a moment and asserted again.
     Dtr,
-    /// By the serial port's line RTS, asserted for a moment.
+    /// The same with RTS.
     Rts,
     /// By a command.
     Command(Hook),

@@ -1,11 +1,10 @@
 //! Keys into a [`Definition`], and what does not go together in one.
 
 use super::{
-    Definition, DefinitionError, Hook, Identify, Limits, Link, PortIdentity, Reset, RunFrom, Runner, SerialPort,
-    UniqueId,
+    Definition, DefinitionError, Hook, Identify, Limits, Link, Reset, RunFrom, Runner, SerialPort, UniqueId,
     keys::{Keys, Place, Said, like},
 };
-use crate::serial::IdentityError;
+use crate::serial::{Identity, IdentityError};
 use farm::{
     quantity::{Quantity, Unit},
     suggest,
@@ -224,9 +223,9 @@ fn check_probe(probe: &str) -> Result<(), Wrong> {
 fn link(keys: &Keys) -> Result<Link, DefinitionError> {
     let is_serial = choice(keys, "link", &[("rtt", false), ("serial", true)])?.unwrap_or(false);
     let interface = keys.get::<u8>("serial.interface")?.map(|said| said.value);
-    let usb = checked(keys, "serial.usb", |usb: String| PortIdentity::usb(&usb, interface).map_err(no_port))?;
+    let usb = checked(keys, "serial.usb", |usb: String| Identity::usb(&usb, interface).map_err(no_port))?;
     let path = checked(keys, "serial.path", |path: String| {
-        PortIdentity::path(based(keys.place("serial.path"), &path)).map_err(no_port)
+        Identity::path(based(keys.place("serial.path"), &path)).map_err(no_port)
     })?;
     let baud = checked(keys, "serial.baud", |baud: u32| match baud {
         0 => Err(("a port of 0 baud says nothing".to_owned(), like("serial.baud"))),

@@ -34,6 +34,35 @@ fn with(line: &str) -> String {
 }
 
 #[test]
+fn what_is_no_file_of_text_is_refused_and_what_editors_leave_behind_is_none() {
+    use std::os::unix::fs::symlink;
+    let told = |make: &dyn Fn(&Path)| {
+        let folder = folder(&[(".#b.toml", "no definition"), ("._b.toml", "\0")]);
+        fs::create_dir(folder.path().join("folder.toml")).unwrap();
+        make(&folder.path().join("b.toml"));
+        let path = folder.path().display().to_string();
+        let loaded = Definitions::load(&[folder.path().to_owned()]);
+        loaded.map_or_else(|error| error.to_string().replace(&path, "boards"), |_| "all is well".to_owned())
+    };
+    let shown = [
+        told(&|_| ()),
+        told(&|path| symlink("gone.toml", path).unwrap()),
+        told(&|path| symlink("b.toml", path).unwrap()),
+        told(&|path| symlink("/dev/zero", path).unwrap()),
+        told(&|path| fs::write(path, " ".repeat(5 << 20)).unwrap()),
+        told(&|path| fs::write(path, b"chip = \"\xff\"").unwrap()),
+    ];
+    insta::assert_snapshot!(shown.join("\n"), @r#"
+    all is well
+    boards/b.toml: cannot be read: No such file or directory (os error 2); mend that, or take it away
+    boards/b.toml: cannot be read: Too many levels of symbolic links (os error 40); mend that, or take it away
+    boards/b.toml: cannot be read: it is no file; mend that, or take it away
+    boards/b.toml: cannot be read: it is longer than 4 MiB; mend that, or take it away
+    boards/b.toml: cannot be read: it is not written in UTF-8; mend that, or take it away
+    "#);
+}
+
+#[test]
 fn three_lines_are_a_board() {
     let by_kind = board("kind = \"nucleo-l4r5zi\"\nprobe = \"066BFF31\"\ntags = [\"dsp\"]\n");
     assert_eq!(
@@ -103,7 +132,10 @@ fn serial_ports_are_known_by_their_usb_identity_or_a_lasting_name() {
     };
     assert_eq!((port.baud, port.identity.unwrap().to_string().as_str()), (921_600, "10c4:ea60-1:0001:A"));
     let Link::Serial(port) = serial("serial.path = \"/dev/serial/by-id/usb-x\"") else { panic!() };
-    assert_eq!((port.baud, port.identity), (115_200, Some(PortIdentity::Path("/dev/serial/by-id/usb-x".into()))));
+    assert_eq!(
+        (port.baud, port.identity),
+        (115_200, Some(crate::serial::Identity::Path("/dev/serial/by-id/usb-x".into())))
+    );
     let own = |text: &str| refused(&format!("chip = \"ESP32\"\nfirmware = \"own\"\n{text}\n"));
     insta::assert_snapshot!(own("link = \"serial\"\nprobe = \"A\""), @r#"boards/b.toml:3: `link = "serial"` without a serial port; say which, as `tinyfarm boards list` shows it: `serial = { usb = "0483:374b:066BFF…" }`"#);
     insta::assert_snapshot!(own("link = \"serial\"\nserial.path = \"/dev/ttyACM99\""), @r#"boards/b.toml:4: /dev/ttyACM99 is not the same port after a reset or another boot; name it by its link in /dev/serial/by-id (see `ls -l /dev/serial/by-id` while it is attached), or by usb = "vid:pid:serial""#);
@@ -211,7 +243,7 @@ fn a_chip_of_ones_own_is_described_in_a_file() {
     let definitions = load(&[("b.toml", &text("mine.yaml")), ("mine.yaml", described)]).unwrap();
     assert_eq!(definitions.chips.chip("my-chip").unwrap().ram[0].length, 0x8_0000);
     insta::assert_snapshot!(load(&[("b.toml", &text("gone.yaml"))]).unwrap_err(), @"boards/b.toml:2: boards/gone.yaml cannot be read (No such file or directory (os error 2)); check the path");
-    insta::assert_snapshot!(load(&[("b.toml", &text("bad.yaml")), ("bad.yaml", "name: [")]).unwrap_err(), @"boards/b.toml:2: probe-rs does not understand boards/bad.yaml: An error occurred while deserializing a YAML target description file.: name: invalid type: sequence, expected a string at line 1 column 7; it is a target description as `target-gen` of probe-rs makes them");
+    insta::assert_snapshot!(load(&[("b.toml", &text("bad.yaml")), ("bad.yaml", "name: [")]).unwrap_err(), @"boards/b.toml:2: probe-rs does not understand boards/bad.yaml: An error occurred while deserializing a YAML target description file: name: invalid type: sequence, expected a string at line 1 column 7; it is a target description as `target-gen` of probe-rs makes them");
 }
 
 #[test]
@@ -228,7 +260,7 @@ fn the_guide_explains_every_key() {
         let told = key.split_once('.').map_or_else(|| format!("`{key}`"), |(table, key)| format!("`{table}.{key}`"));
         assert!(guide.contains(&told), "boards/README.md does not explain {told}");
     }
-    for kind in Definitions::shipped_kinds() {
+    for kind in Definitions::load(&[]).unwrap().kinds {
         assert!(guide.contains(&format!("`{}`", kind.name)), "boards/README.md does not list {}", kind.name);
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     bus::Attached,
     definition::{Definition, SerialPort},
     lease::{self, Holder},
-    probe::{Access, ProbeThread},
+    probe::{Access, ProbeThread, identify},
     raw_log::RawLog,
     serial::{self, SerialLink},
 };
@@ -70,8 +70,7 @@ impl Bench {
         let identified = asked.await;
         // The lease is kept for as long as the probe is in use.
         over.within(READ).await;
-        let hex = |bytes: Vec<u8>| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(identified?.unique_id.map(hex))
+        Ok(identified?.unique_id.as_deref().map(identify::hex))
     }
 }
 

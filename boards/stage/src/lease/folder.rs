@@ -8,6 +8,7 @@ use std::{
     io::{self, ErrorKind},
     os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 /// The system's folder for locks.
@@ -45,13 +46,27 @@ pub(super) fn ensure(folder: &Path) -> Result<(), LeaseError> {
     }
     let make = || {
         fs::create_dir_all(folder.parent().unwrap_or(folder))?;
-        match DirBuilder::new().mode(SHARED).create(folder) {
-            Ok(()) => fs::set_permissions(folder, Permissions::from_mode(SHARED)), // the umask has had its part
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-            Err(error) => Err(error),
+        let new = beside(folder);
+        DirBuilder::new().mode(SHARED).create(&new)?;
+        // The umask has had its part. Nobody sees the folder before everybody may use it: see [`default_folder`].
+        let shared = fs::set_permissions(&new, Permissions::from_mode(SHARED));
+        match shared.and_then(|()| fs::rename(&new, folder)) {
+            Err(error) => {
+                let _ = fs::remove_dir(&new);
+                // Another process was quicker.
+                if folder.is_dir() { Ok(()) } else { Err(error) }
+            }
+            done => done,
         }
     };
     make().map_err(|source| LeaseError::Make { path: folder.to_owned(), source })
+}
+
+/// A name beside `path` that nobody else takes.
+fn beside(path: &Path) -> PathBuf {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    path.with_extension(format!("{}-{number}.new", std::process::id()))
 }
 
 /// Whether this user may make files in it.
@@ -70,18 +85,24 @@ pub(super) fn open(path: &Path) -> Result<File, LeaseError> {
             Err(rustix::io::Errno::NOENT) => (),
             Err(error) => return Err(open_error(path, error.into())),
         }
-        match rustix::fs::open(path, flags | OFlags::CREATE | OFlags::EXCL, Mode::from_raw_mode(0o666)) {
-            Ok(file) => {
-                let file = File::from(file);
-                // Against the umask; if it fails, others are told by their own `open`.
-                let _ = file.set_permissions(Permissions::from_mode(0o666));
-                return Ok(file);
-            }
+        match make(path) {
             // Another process was quicker.
-            Err(rustix::io::Errno::EXIST) => (),
-            Err(error) => return Err(open_error(path, error.into())),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => (),
+            Err(error) => return Err(open_error(path, error)),
+            Ok(file) => return Ok(file),
         }
     }
+}
+
+/// A new lock file at `path`, which nobody sees before everybody may open it.
+fn make(path: &Path) -> io::Result<File> {
+    let new = beside(path);
+    let file = File::options().read(true).write(true).create_new(true).open(&new)?;
+    // Against the umask; if it fails, others are told by their own `open`.
+    let _ = file.set_permissions(Permissions::from_mode(0o666));
+    let linked = fs::hard_link(&new, path);
+    let _ = fs::remove_file(&new);
+    linked.map(|()| file)
 }
 
 fn open_error(path: &Path, source: io::Error) -> LeaseError {

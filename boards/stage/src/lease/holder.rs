@@ -29,7 +29,9 @@ pub struct Holder {
 impl Holder {
     /// This process, in the run of this name.
     pub fn this_process(run: Option<&str>) -> Self {
-        let command = std::env::args().collect::<Vec<_>>().join(" ");
+        // Arguments are any bytes.
+        let command: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+        let command = command.join(" ");
         Self { pid: std::process::id(), user: user(), command, run: run.map(str::to_owned), since: None }
     }
 

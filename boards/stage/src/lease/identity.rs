@@ -1,7 +1,8 @@
 //! What a board is known by, whatever the files that define it are called: its probe, or else its serial port. Two
 //! definitions of one board, of two users, must come to the same identity.
 
-use crate::definition::{Definition, PortIdentity};
+use crate::{definition::Definition, serial};
+use probe_rs::probe::DebugProbeSelector;
 use std::path::Path;
 
 /// What leases and histories know the board by. `bench` is the simulated bench, whose serial numbers mean nothing
@@ -12,10 +13,10 @@ pub fn identity(definition: &Definition, bench: &Path) -> String {
         (Some(probe), _) => match probe_serial(probe) {
             Some(serial) if definition.is_simulated() => format!("{}/{serial}", absolute(bench)),
             Some(serial) => serial.to_owned(),
-            None => probe.clone(),
+            None => canonical(probe),
         },
-        (None, Some(usb @ PortIdentity::Usb { .. })) => usb.to_string(),
-        (None, Some(PortIdentity::Path(path))) => absolute(path),
+        (None, Some(usb @ serial::Identity::Usb { .. })) => usb.to_string(),
+        (None, Some(serial::Identity::Path(path))) => absolute(path),
         (None, None) => format!("simulated:{}", definition.name),
     }
 }
@@ -41,6 +42,17 @@ fn probe_serial(probe: &str) -> Option<&str> {
     (!socket && !serial.is_empty()).then_some(serial)
 }
 
+/// A selector as everybody would write it: `0483:374B:` means what `0483:374b` does.
+fn canonical(selector: &str) -> String {
+    match selector.parse::<DebugProbeSelector>() {
+        Ok(parsed) => {
+            let serial = parsed.serial_number.unwrap_or_default();
+            format!("{:04x}:{:04x}:{serial}", parsed.vendor_id, parsed.product_id)
+        }
+        Err(_) => selector.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,5 +67,7 @@ mod tests {
         assert_eq!(probe_serial("20b7:9db1:unix:/bench/a.probe"), None);
         assert_eq!(probe_serial("20b7:9db1:tcp:127.0.0.1:4000"), None);
         assert_eq!(probe_serial("0483:374b"), None);
+        assert_eq!(canonical("0483:374B"), canonical("0483:374b:"));
+        assert_eq!(canonical("20B7:9DB1:unix:/bench/A.probe"), "20b7:9db1:unix:/bench/A.probe");
     }
 }

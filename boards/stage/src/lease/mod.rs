@@ -107,22 +107,22 @@ impl Leases {
             folder::ensure(&self.folder)?;
             let path = self.path(identity);
             let file = folder::open(&path)?;
-            if !try_lock(&file).map_err(|source| LeaseError::Lock { path: path.clone(), source })? {
+            let lost = |source| LeaseError::Lock { path: path.clone(), source };
+            if try_lock(&file).map_err(lost)? {
+                if let Some(lease) = settle(file, &path, holder) {
+                    return Ok(Some(lease));
+                }
+            } else if is_held(&file).map_err(lost)? {
                 return Ok(None);
             }
-            if let Some(lease) = settle(file, &path, holder) {
-                return Ok(Some(lease));
-            }
+            // Cleaned away meanwhile, or somebody was asking who holds it, which is no hold: once more.
         }
     }
 
     /// Who holds `identity` now; `None` where nobody does, or where that cannot be told.
     pub fn held_by(&self, identity: &str) -> Option<Holder> {
         let file = File::open(self.path(identity)).ok()?;
-        match file.try_lock_shared() {
-            Err(TryLockError::WouldBlock) => Some(Holder::read(&file)),
-            Ok(()) | Err(TryLockError::Error(_)) => None,
-        }
+        is_held(&file).ok()?.then(|| Holder::read(&file))
     }
 
     fn path(&self, identity: &str) -> PathBuf {
@@ -135,6 +135,16 @@ fn try_lock(file: &File) -> std::io::Result<bool> {
     match file.try_lock() {
         Ok(()) => Ok(true),
         Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// Whether somebody has the exclusive lock. Who asks has a shared one for a moment, and so may others who ask.
+fn is_held(file: &File) -> std::io::Result<bool> {
+    match file.try_lock_shared() {
+        // At once, and not by the close: see [`Lease`].
+        Ok(()) => file.unlock().map(|()| false),
+        Err(TryLockError::WouldBlock) => Ok(true),
         Err(TryLockError::Error(error)) => Err(error),
     }
 }

@@ -144,6 +144,74 @@ async fn a_board_is_never_held_twice_however_many_want_it() {
     }
 }
 
+#[test]
+fn who_asks_who_has_a_board_is_not_taken_for_its_holder() {
+    let (_folder, leases) = leases();
+    drop(leases.try_take("SIM-1", &me()).unwrap().unwrap());
+    let over = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while over.load(Ordering::SeqCst) == 0 {
+                    assert!(leases.held_by("SIM-2").is_none());
+                    leases.held_by("SIM-1");
+                }
+            });
+        }
+        for _ in 0..2000 {
+            let lease = leases.try_take("SIM-1", &me()).unwrap();
+            over.fetch_add(usize::from(lease.is_none()), Ordering::SeqCst);
+        }
+        let refused = over.fetch_add(1, Ordering::SeqCst);
+        assert_eq!(refused, 0, "nobody had it");
+    });
+}
+
+#[tokio::test]
+async fn a_lease_that_is_freed_is_free_at_once_though_programs_are_being_started() {
+    let (_folder, leases) = leases();
+    let over = Arc::new(AtomicUsize::new(0));
+    let spawning = std::thread::spawn({
+        let over = over.clone();
+        let runtime = tokio::runtime::Handle::current();
+        move || {
+            while over.load(Ordering::SeqCst) == 0 {
+                let start = firmware::process::Start::new("/bin/true");
+                runtime.block_on(async { firmware::process::spawn(start).await.unwrap().wait().await.unwrap() });
+            }
+        }
+    });
+    let mut refused = 0;
+    for _ in 0..2000 {
+        drop(leases.try_take("SIM-1", &me()).unwrap());
+        refused += usize::from(leases.held_by("SIM-1").is_some());
+        refused += usize::from(leases.try_take("SIM-1", &me()).unwrap().is_none());
+        tokio::task::yield_now().await;
+    }
+    over.store(1, Ordering::SeqCst);
+    tokio::task::spawn_blocking(move || spawning.join().unwrap()).await.unwrap();
+    assert_eq!(refused, 0);
+}
+
+#[test]
+fn folder_and_files_appear_only_when_everybody_may_use_them() {
+    let (folder, leases) = leases();
+    std::thread::scope(|scope| {
+        for board in 0..8 {
+            let leases = &leases;
+            scope.spawn(move || leases.try_take(&format!("SIM-{}", board % 2), &me()).unwrap());
+        }
+        let mode = |path: &Path| fs::metadata(path).map_or(0, |found| found.permissions().mode() & 0o7777);
+        for _ in 0..2000 {
+            let (folder, file) = (mode(leases.folder()), mode(&leases.path("SIM-1")));
+            assert!([0, 0o1777].contains(&folder) && [0, 0o666].contains(&file), "{folder:o} {file:o}");
+        }
+    });
+    // Nothing else is left.
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    assert_eq!(fs::read_dir(leases.folder()).unwrap().count(), 2);
+}
+
 #[tokio::test]
 async fn a_lock_file_that_was_cleaned_away_is_made_anew_and_holds() {
     let (_folder, leases) = leases();

@@ -75,6 +75,13 @@ struct Link {
     seen: Seen,
 }
 
+impl Drop for Link {
+    fn drop(&mut self) {
+        // Nothing new where the pump has said why it ended; but it may have panicked.
+        self.pipe.end(Some("the thread at the probe has ended".to_owned()));
+    }
+}
+
 impl Device {
     /// Opens the probe and attaches to the chip; where the chip does not answer, once more with its reset held.
     ///
@@ -117,8 +124,8 @@ impl Device {
     /// # Errors
     /// [`TargetError::Bench`] where it is another, or what the probe said.
     pub fn identify(&mut self, definition: &Definition) -> Result<identify::Seen, TargetError> {
-        let may_be_simulated = self.relay.is_some();
-        let seen = identify::see(&mut self.core()?, definition, may_be_simulated)?;
+        let behind_a_socket = self.relay.is_some();
+        let seen = identify::see(&mut self.core()?, definition, behind_a_socket)?;
         match identify::check(definition, &seen) {
             Ok(()) => Ok(seen),
             Err(what) => Err(TargetError::Bench(format!(
@@ -135,7 +142,12 @@ impl Device {
     pub fn found(&mut self, image: &Image) -> Result<Found, TargetError> {
         let mut core = self.core()?;
         // Some flashes cannot be read while the core runs from them.
-        core.halt(HALT).map_err(|error| could_not("halt the core", &error))?;
+        let halted = core.halt(HALT).or_else(|error| {
+            // Whatever it was at: it is to run another program.
+            tracing::debug!(%error, "the core does not halt and is reset");
+            core.reset_and_halt(HALT)
+        });
+        halted.map_err(|error| could_not("halt the core", &error))?;
         let mut read = |range: std::ops::Range<u64>| {
             let mut bytes = vec![0; (range.end - range.start) as usize];
             match core.read_8(range.start, &mut bytes) {
@@ -226,7 +238,10 @@ impl Device {
     /// # Errors
     /// What the probe said.
     pub fn reset(&mut self) -> Result<(), TargetError> {
-        self.core()?.reset().map_err(|error| could_not("reset the core", &error))
+        let mut core = self.core()?;
+        core.reset().map_err(|error| could_not("reset the core", &error))?;
+        // Takes note of this reset, so that the next one is told from it.
+        rtt::state(&mut core).map(|_| ())
     }
 
     /// How fast the core's clock is, against the host's. See [`rate::measure`].
@@ -299,7 +314,11 @@ impl Device {
     }
 
     /// An error of the probe, in plain words where it is that the probe has left.
-    fn or_left(&self, error: TargetError) -> TargetError {
+    fn or_left(&mut self, error: TargetError) -> TargetError {
+        if self.relay.as_ref().is_some_and(|relay| !relay.left()) {
+            // An error may arrive before the news that the probe has left: asked once more, it answers or is gone.
+            let _ = self.session.core(0).and_then(|mut core| core.status());
+        }
         match &self.relay {
             Some(relay) if relay.left() => TargetError::Bench(format!("the probe has left: {error}")),
             _ => error,

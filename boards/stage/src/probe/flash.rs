@@ -21,6 +21,9 @@ const TELL_EVERY: Duration = Duration::from_millis(100);
 /// Told of bytes written, and of bytes there are to write.
 pub type Progress<'a> = &'a mut dyn FnMut(u64, u64);
 
+/// What an erased byte is.
+const ERASED: u8 = 0xFF;
+
 /// Writes `pieces` and reads them back, those with `marks` in them last. Erases the sectors that they lie in, no others.
 /// With `vectors_in_ram` the core is reset and halted first: what ran before must not write to the RAM that is written.
 ///
@@ -34,25 +37,38 @@ pub fn write(
     progress: Progress<'_>,
 ) -> Result<(), TargetError> {
     let total = pieces.iter().map(|(_, bytes)| bytes.len() as u64).sum();
-    let (first, last) = in_order(session.target(), pieces, marks);
+    let Turns { first, shared, alone } = in_order(session.target(), pieces, marks);
     progress(0, total);
     let mut loader = session.target().flash_loader();
     if let Some(vectors) = vectors_in_ram {
         loader.set_vector_table_addr(vectors);
     }
-    let done = commit(session, loader, &first, false, 0, total, progress)?;
-    if !last.is_empty() {
-        // Their sectors were erased with what was written first.
-        let loader = session.target().flash_loader();
-        commit(session, loader, &last, true, done, total, progress)?;
+    let mut done = commit(session, loader, &first, false, 0, total, progress)?;
+    // The sectors of shared ones were erased with what was written first.
+    for (last, erased) in [(shared, true), (alone, false)] {
+        if !last.is_empty() {
+            let loader = session.target().flash_loader();
+            done = commit(session, loader, &last, erased, done, total, progress)?;
+        }
     }
     progress(total, total);
     Ok(())
 }
 
-/// What is written first and what last. A piece in RAM has no marks: it is gone when the power is. A marked page that has
-/// its sector for itself is written first, since only then is its sector erased.
-fn in_order(target: &Target, pieces: Vec<Piece>, marks: &[Range<u64>]) -> (Vec<Piece>, Vec<Piece>) {
+/// What is written when.
+#[derive(Debug, PartialEq, Eq)]
+struct Turns {
+    /// All but the marks.
+    first: Vec<Piece>,
+    /// Pages with marks, in sectors of which something was written already.
+    shared: Vec<Piece>,
+    /// Pages with marks that have their sectors for themselves: those were written already without the marks, so that
+    /// no mark of before outlives the first turn, and are erased once more.
+    alone: Vec<Piece>,
+}
+
+/// Puts pieces in order. One in RAM has no marks: it is gone when the power is.
+fn in_order(target: &Target, pieces: Vec<Piece>, marks: &[Range<u64>]) -> Turns {
     let flash = |address: u64| algorithm(target, address).map(|algorithm| &algorithm.flash_properties);
     let marks: Vec<Range<u64>> = marks.iter().filter(|mark| flash(mark.start).is_some()).cloned().collect();
     let (mut first, last) =
@@ -61,10 +77,17 @@ fn in_order(target: &Target, pieces: Vec<Piece>, marks: &[Range<u64>]) -> (Vec<P
         let Some(sector) = flash(address).and_then(|flash| sector(flash, address)) else { return false };
         first.iter().any(|(start, bytes)| *start < sector.end && start + bytes.len() as u64 > sector.start)
     };
-    let (last, alone): (Vec<_>, Vec<_>) = last.into_iter().partition(|(address, _)| erased(&first, *address));
-    first.extend(alone);
+    let (shared, alone): (Vec<_>, Vec<_>) = last.into_iter().partition(|(address, _)| erased(&first, *address));
+    first.extend(alone.iter().map(|piece| unmarked(piece, &marks)));
     first.sort_by_key(|(address, _)| *address);
-    (first, last)
+    Turns { first, shared, alone }
+}
+
+/// The same without what lies in `marks`.
+fn unmarked((start, bytes): &Piece, marks: &[Range<u64>]) -> Piece {
+    let marked = |address: u64| marks.iter().any(|mark| mark.contains(&address));
+    let byte = |(address, byte): (u64, &u8)| if marked(address) { ERASED } else { *byte };
+    (*start, (*start..).zip(bytes).map(byte).collect())
 }
 
 /// The algorithm that writes to an address.
@@ -115,7 +138,7 @@ fn commit(
         }
         ProgressEvent::Progress { operation: ProgressOperation::Program, size, .. } => {
             // Pages are counted whole.
-            done = (done + size).min(before + bytes);
+            done = (done + size).min(before + bytes).min(total);
             if told.elapsed() >= TELL_EVERY {
                 told = Instant::now();
                 progress(done, total);
@@ -126,13 +149,48 @@ fn commit(
     });
     let committed = loader.commit(session, options);
     committed.map_err(|error| could_not(phase, &error))?;
-    Ok(before + bytes)
+    Ok((before + bytes).min(total))
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::chip::Chips;
     use probe_rs_target::SectorDescription;
+
+    /// The turns of a runner of 12 KiB, all of it 1, with a mark at 0x1800, and a model of 9000 bytes with one at its start.
+    fn turns(chip: &str, flash: u64) -> Turns {
+        let model = flash + 0x2_0000;
+        let marks = [flash + 0x1800..flash + 0x1840, model..model + 48];
+        let target = Chips::shipped().target(chip).unwrap();
+        in_order(&target, vec![(flash, vec![1; 0x3000]), (model, vec![2; 9000])], &marks)
+    }
+
+    fn spans(pieces: &[Piece]) -> Vec<(u64, usize)> {
+        pieces.iter().map(|(start, bytes)| (*start, bytes.len())).collect()
+    }
+
+    #[test]
+    fn a_marked_page_that_shares_its_sector_is_written_after_all_else_and_not_erased_again() {
+        let Turns { first, shared, alone } = turns("sim-stm32f405", 0x0800_0000);
+        assert_eq!((shared.len(), alone.len()), (2, 0));
+        let bytes = |pieces: &[Piece]| pieces.iter().map(|(_, bytes)| bytes.len()).sum::<usize>();
+        assert_eq!(bytes(&first) + bytes(&shared), 0x3000 + 9000);
+    }
+
+    #[test]
+    fn a_marked_page_that_is_a_sector_is_written_without_its_mark_and_at_the_end_with_it() {
+        // Pages and sectors of 4 KiB.
+        let Turns { first, shared, alone } = turns("nRF52840_xxAA", 0);
+        assert_eq!(
+            spans(&first),
+            [(0, 0x1000), (0x1000, 0x1000), (0x2000, 0x1000), (0x2_0000, 0x1000), (0x2_1000, 4904)]
+        );
+        assert_eq!(first[1].1, [vec![1; 0x800], vec![0xFF; 0x40], vec![1; 0x7C0]].concat());
+        assert_eq!(first[3].1, [vec![0xFF; 48], vec![2; 0x1000 - 48]].concat());
+        assert_eq!((shared, alone), (vec![], vec![(0x1000, vec![1; 0x1000]), (0x2_0000, vec![2; 0x1000])]));
+    }
 
     #[test]
     fn a_sector_is_found_where_they_differ_in_size() {

@@ -26,19 +26,15 @@ const MARKER: u64 = 0xE00F_FFCC;
 /// `FTSB`, by which a simulated board says what it is.
 const SIMULATED: u32 = 0x4253_5446;
 
-/// Reads what `definition` asks for. `may_be_simulated`: whether the probe is one that a simulated board can have.
+/// Reads what `definition` asks for. `behind_a_socket`: whether the probe is, and so the board may be simulated.
 ///
 /// # Errors
 /// What the probe said.
-pub fn see(
-    core: &mut probe_rs::Core<'_>,
-    definition: &Definition,
-    may_be_simulated: bool,
-) -> Result<Seen, TargetError> {
+pub fn see(core: &mut probe_rs::Core<'_>, definition: &Definition, behind_a_socket: bool) -> Result<Seen, TargetError> {
     let mut read = |what: &str, address: u64| {
         core.read_word_32(address).map_err(|error| could_not(&format!("read {what} at {address:#010x}"), &error))
     };
-    let simulated = may_be_simulated && read("the simulated board's mark", MARKER)? == SIMULATED;
+    let simulated = behind_a_socket && read("the simulated board's mark", MARKER)? == SIMULATED;
     let cpuid = read("the core's CPUID", CPUID)?;
     let words = definition.identify.iter().map(|word| read("the chip's identification", word.address));
     let words = words.collect::<Result<Vec<_>, _>>()?;
@@ -93,7 +89,7 @@ pub fn check(definition: &Definition, seen: &Seen) -> Result<(), String> {
     Ok(())
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -13,7 +13,7 @@
 //! | [`pump`] | bytes between those buffers and the session |
 //! | [`autopsy`] | registers of a core that crashed or hangs |
 //! | [`rate`] | whether the core's clock is as fast as claimed |
-//! | [`relay`] | a simulated probe's socket, so that its end is noticed |
+//! | [`relay`] | the socket of a network probe, so that its end is noticed |
 //! | [`words`] | what probe-rs says, in words with the mend |
 
 pub mod autopsy;

@@ -1,4 +1,4 @@
-//! A simulated probe's socket, passed on byte by byte.
+//! The socket of a network probe, which all simulated ones are, passed on byte by byte.
 //!
 //! probe-rs' driver for network probes takes the end of its connection for "no bytes yet" and asks again for ever
 //! (probe-rs 0.32, `GlasgowNetDevice::transfer`). The relay stands in between: when the probe leaves, it sends the driver
@@ -7,7 +7,7 @@
 use std::{
     fs, io,
     io::{Read, Write},
-    net::Shutdown,
+    net::{Shutdown, TcpStream},
     os::unix::{
         fs::DirBuilderExt,
         net::{UnixListener, UnixStream},
@@ -20,15 +20,19 @@ use std::{
     thread,
 };
 
-/// What a selector of such a probe begins with: Glasgow Interface Explorer, by a Unix socket.
-const PREFIX: &str = "20b7:9db1:unix:";
+/// What a selector of such a probe begins with: Glasgow Interface Explorer, by a Unix socket
+const UNIX: &str = "20b7:9db1:unix:";
+/// or by TCP.
+const TCP: &str = "20b7:9db1:tcp:";
+/// The longest path of a Unix socket, bytes.
+const LONGEST: usize = 107;
 /// Ends a packet that has begun, then a packet to channel 9 (COBS), which there is not.
 const NO_SUCH_CHANNEL: [u8; 4] = [0, 2, 9, 0];
 
 /// A relay to one probe; dropping it cuts the connection.
 #[derive(Debug)]
 pub struct Relay {
-    probe: UnixStream,
+    probe: Socket,
     left: Arc<AtomicBool>,
     selector: String,
 }
@@ -39,8 +43,16 @@ impl Relay {
     /// # Errors
     /// When the probe's socket is not there or nobody listens.
     pub fn to(selector: &str) -> io::Result<Option<Self>> {
-        let Some(path) = selector.strip_prefix(PREFIX) else { return Ok(None) };
-        let probe = UnixStream::connect(path)?;
+        let probe = if let Some(path) = selector.strip_prefix(UNIX) {
+            Socket::Unix(UnixStream::connect(path)?)
+        } else if let Some(address) = selector.strip_prefix(TCP) {
+            let socket = TcpStream::connect(address)?;
+            // Questions and answers are short, and none waits for the next.
+            socket.set_nodelay(true)?;
+            Socket::Tcp(socket)
+        } else {
+            return Ok(None);
+        };
         let folder = Folder::new()?;
         let near = folder.0.join("probe");
         let listener = UnixListener::bind(&near)?;
@@ -52,10 +64,11 @@ impl Relay {
             let Ok((driver, _)) = accepted else { return };
             let Ok(driver_in) = driver.try_clone() else { return };
             let back = thread::Builder::new().name("probe-relay-back".to_owned()).spawn(move || {
-                pass_on(driver_in, &to_probe);
-                let _ = to_probe.shutdown(Shutdown::Both);
+                let mut to_probe = to_probe;
+                pass_on(driver_in, &mut to_probe);
+                to_probe.cut();
             });
-            pass_on(from_probe, &driver);
+            pass_on(from_probe, &mut &driver);
             gone.store(true, Ordering::SeqCst);
             let _ = (&driver).write_all(&NO_SUCH_CHANNEL);
             // The driver is heard until it ends: a reset of its connection would lose the packet.
@@ -63,7 +76,7 @@ impl Relay {
                 let _ = back.join();
             }
         })?;
-        Ok(Some(Self { probe, left, selector: format!("{PREFIX}{}", near.display()) }))
+        Ok(Some(Self { probe, left, selector: format!("{UNIX}{}", near.display()) }))
     }
 
     /// What the driver is told to open.
@@ -79,15 +92,61 @@ impl Relay {
 
 impl Drop for Relay {
     fn drop(&mut self) {
-        let _ = self.probe.shutdown(Shutdown::Both);
+        self.probe.cut();
         // Where the driver never came, the first thread still waits for it.
-        if let Some(path) = self.selector.strip_prefix(PREFIX) {
+        if let Some(path) = self.selector.strip_prefix(UNIX) {
             let _ = UnixStream::connect(path);
         }
     }
 }
 
-fn pass_on(mut from: UnixStream, mut to: &UnixStream) {
+/// The probe's socket.
+#[derive(Debug)]
+enum Socket {
+    Unix(UnixStream),
+    Tcp(TcpStream),
+}
+
+impl Socket {
+    fn try_clone(&self) -> io::Result<Self> {
+        match self {
+            Self::Unix(socket) => socket.try_clone().map(Self::Unix),
+            Self::Tcp(socket) => socket.try_clone().map(Self::Tcp),
+        }
+    }
+
+    /// Ends the connection, both ways.
+    fn cut(&self) {
+        let _ = match self {
+            Self::Unix(socket) => socket.shutdown(Shutdown::Both),
+            Self::Tcp(socket) => socket.shutdown(Shutdown::Both),
+        };
+    }
+}
+
+impl Read for Socket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Unix(socket) => socket.read(buffer),
+            Self::Tcp(socket) => socket.read(buffer),
+        }
+    }
+}
+
+impl Write for Socket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Unix(socket) => socket.write(bytes),
+            Self::Tcp(socket) => socket.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn pass_on(mut from: impl Read, to: &mut impl Write) {
     let mut buffer = [0; 16 << 10];
     loop {
         match from.read(&mut buffer) {
@@ -110,7 +169,11 @@ impl Folder {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         loop {
             let number = NEXT.fetch_add(1, Ordering::Relaxed);
-            let path = std::env::temp_dir().join(format!("tinyfarm-probe-{}-{number}", std::process::id()));
+            let name = format!("tinyfarm-probe-{}-{number}", std::process::id());
+            let path = std::env::temp_dir().join(&name);
+            // Some CI systems have theirs deep down.
+            let fits = path.join("probe").as_os_str().len() <= LONGEST;
+            let path = if fits { path } else { Path::new("/tmp").join(name) };
             match fs::DirBuilder::new().mode(0o700).create(&path) {
                 Ok(()) => return Ok(Self(path)),
                 // Left by a process of the same number that was killed.
@@ -132,15 +195,25 @@ impl Drop for Folder {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use std::net::TcpListener;
 
     #[test]
     fn bytes_pass_and_a_probe_that_leaves_says_so_to_the_driver() {
         let folder = Folder::new().unwrap();
         let path = folder.0.join("simulated");
         let listener = UnixListener::bind(&path).unwrap();
-        let relay = Relay::to(&format!("{PREFIX}{}", path.display())).unwrap().unwrap();
-        let (mut probe, _) = listener.accept().unwrap();
-        let mut driver = UnixStream::connect(relay.selector().strip_prefix(PREFIX).unwrap()).unwrap();
+        let relay = Relay::to(&format!("{UNIX}{}", path.display())).unwrap().unwrap();
+        let (probe, _) = listener.accept().unwrap();
+        converse(&relay, probe);
+        // By TCP it is the same.
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let relay = Relay::to(&format!("{TCP}{}", listener.local_addr().unwrap())).unwrap().unwrap();
+        let (probe, _) = listener.accept().unwrap();
+        converse(&relay, probe);
+    }
+
+    fn converse(relay: &Relay, mut probe: impl Read + Write) {
+        let mut driver = UnixStream::connect(relay.selector().strip_prefix(UNIX).unwrap()).unwrap();
         driver.write_all(b"question").unwrap();
         let mut heard = [0; 8];
         probe.read_exact(&mut heard).unwrap();
@@ -157,6 +230,8 @@ mod tests {
     #[test]
     fn only_probes_behind_a_socket_need_one_and_a_socket_with_nobody_is_an_error() {
         assert!(Relay::to("0483:374b:066BFF").unwrap().is_none());
-        assert!(Relay::to(&format!("{PREFIX}/nowhere/at/all")).is_err());
+        assert!(Relay::to("20b7:9db1:C3-2024").unwrap().is_none());
+        assert!(Relay::to(&format!("{UNIX}/nowhere/at/all")).is_err());
+        assert!(Relay::to(&format!("{TCP}127.0.0.1:1")).is_err());
     }
 }

@@ -35,6 +35,14 @@ impl Jobs {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What a thread that is over would never do is dropped, and with it who would answer.
+    fn put(&self, job: Job) {
+        let mut queue = self.queue();
+        if !queue.closed {
+            queue.jobs.push_back(job);
+        }
+    }
+
     /// Whether there is something to do, or nothing will come any more.
     pub(super) fn waiting(&self) -> bool {
         let queue = self.queue();
@@ -52,6 +60,20 @@ impl Jobs {
     }
 }
 
+/// The end of a thread, also by a panic: who waits for an answer, or would ask, is told at once.
+struct Closing<'a>(&'a Jobs);
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        let unanswered = {
+            let mut queue = self.0.queue();
+            queue.closed = true;
+            std::mem::take(&mut queue.jobs)
+        };
+        drop(unanswered);
+    }
+}
+
 /// A board attached to by a thread of its own. Dropping this detaches as soon as the thread has done what it is at.
 pub struct ProbeThread {
     board: String,
@@ -65,6 +87,17 @@ pub struct ProbeThread {
 pub struct Over(watch::Receiver<()>);
 
 impl Over {
+    /// It, and what is to be dropped when the thread is over.
+    pub(crate) fn pair() -> (watch::Sender<()>, Self) {
+        let (sign_of_life, over) = watch::channel(());
+        (sign_of_life, Self(over))
+    }
+
+    /// Whether it has come.
+    pub fn is_over(&self) -> bool {
+        self.0.has_changed().is_err()
+    }
+
     /// Waits for it, no longer than `limit`. Whether it came.
     pub async fn within(&mut self, limit: Duration) -> bool {
         timeout(limit, async { while self.0.changed().await.is_ok() {} }).await.is_ok()
@@ -79,8 +112,7 @@ impl ProbeThread {
     /// # Errors
     /// Those of [`Device::open`], and [`TargetError::Bench`] where that takes longer than `limit`.
     pub fn start(access: Access, limit: Duration) -> (Over, impl Future<Output = Result<Self, TargetError>> + Send) {
-        let (sign_of_life, over) = watch::channel(());
-        let over = Over(over);
+        let (sign_of_life, over) = Over::pair();
         let later = over.clone();
         let opening = async move {
             let board = access.board.clone();
@@ -90,6 +122,7 @@ impl ProbeThread {
             let spawned = thread::Builder::new().name(format!("probe {board}")).spawn(move || {
                 // Dropped last, whatever happens.
                 let _sign_of_life = sign_of_life;
+                let _closing = Closing(&for_thread);
                 match Device::open(&access) {
                     Ok(device) => {
                         let _ = answer.send(Ok(()));
@@ -124,7 +157,7 @@ impl ProbeThread {
         let job: Job = Box::new(move |device| {
             let _ = answer.send(work(device));
         });
-        self.jobs.queue().jobs.push_back(job);
+        self.jobs.put(job);
         self.wake();
         self.answer(doing, limit, answered).await
     }
@@ -224,6 +257,29 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_asks_a_thread_that_has_ended_is_told_at_once_and_so_is_who_waits() {
+        let jobs = Arc::new(Jobs::default());
+        let asked = ProbeThread {
+            board: "one".to_owned(),
+            jobs: jobs.clone(),
+            thread: thread::current(),
+            over: Over::pair().1,
+        };
+        let never = Duration::from_secs(600);
+        let waits = asked.call("waiting", never, |_| Ok(()));
+        tokio::pin!(waits);
+        assert!(futures::poll!(&mut waits).is_pending());
+        drop(Closing(&jobs));
+        let told = [waits.await.unwrap_err(), asked.call("asking", never, |_| Ok(())).await.unwrap_err()];
+        let told = told.map(|error| error.to_string());
+        assert!(
+            told[0].starts_with("probe-rs gave up while waiting")
+                && told[1].starts_with("probe-rs gave up while asking"),
+            "{told:?}"
+        );
+    }
+
+    #[tokio::test]
     async fn a_probe_that_nobody_serves_is_told_with_its_selector() {
         let access = Access {
             board: "one".to_owned(),
@@ -233,7 +289,7 @@ mod tests {
         let (mut over, opening) = ProbeThread::start(access, Duration::from_secs(60));
         let error = opening.await.unwrap_err().to_string();
         assert!(error.starts_with("could not reach the probe 20b7:9db1:unix:/nowhere/at/all: "), "{error}");
-        assert!(error.ends_with("is it plugged in? `tinyfarm boards` lists what is"), "{error}");
+        assert!(error.ends_with("is it plugged in? `tinyfarm boards list` shows what is"), "{error}");
         assert!(over.within(Duration::from_secs(60)).await);
     }
 }

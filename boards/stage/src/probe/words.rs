@@ -31,7 +31,7 @@ fn mend(error: &(dyn Error + 'static)) -> Option<&'static str> {
     const PERMISSION: &str = "this user may not use the probe: install the udev rules of probe-rs \
                               (https://probe.rs/docs/getting-started/probe-setup) and plug it in again";
     const BUSY: &str = "another program holds the probe: end it (a debugger, an IDE, probe-rs, openocd)";
-    const NOT_FOUND: &str = "is it plugged in? `tinyfarm boards` lists what is";
+    const NOT_FOUND: &str = "is it plugged in? `tinyfarm boards list` shows what is";
     const NO_TARGET: &str = "the probe is there and the chip does not answer: check its power, the SWD cable, and \
                              that the definition's chip is the one on the board";
     let mut cause = Some(error);
@@ -90,7 +90,7 @@ mod tests {
         could not open the probe 0483:374b:066B: An error with the usage of the probe occurred: USB Communication Error: permission denied; this user may not use the probe: install the udev rules of probe-rs (https://probe.rs/docs/getting-started/probe-setup) and plug it in again
         could not open the probe 0483:374b:066B: An error with the usage of the probe occurred: USB Communication Error: resource busy; another program holds the probe: end it (a debugger, an IDE, probe-rs, openocd)
         could not open the probe 0483:374b:066B: An error with the usage of the probe occurred: USB Communication Error: broken pipe
-        could not open the probe 0483:374b:066B: The debug probe could not be created: The selected debug probe was not found. This can be due to permissions; is it plugged in? `tinyfarm boards` lists what is
+        could not open the probe 0483:374b:066B: The debug probe could not be created: The selected debug probe was not found. This can be due to permissions; is it plugged in? `tinyfarm boards list` shows what is
         could not open the probe 0483:374b:066B: An error with the usage of the probe occurred: Failed to find or attach to the target. Please check the wiring before retrying; the probe is there and the chip does not answer: check its power, the SWD cable, and that the definition's chip is the one on the board
         could not open the probe 0483:374b:066B: One thing
         ");

@@ -2,11 +2,7 @@
 
 use super::{Identity, SerialError, resolve};
 use crate::{bus::environment, raw_log::RawLog};
-use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
-    fs::OFlags,
-    io::Errno,
-};
+use rustix::{fs::OFlags, io::Errno};
 use serialport::{ClearBuffer, ErrorKind, SerialPort as _, TTYPort};
 use std::{
     io,
@@ -25,7 +21,6 @@ const PULSE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct SerialLink {
     port: AsyncFd<TTYPort>,
-    identity: Identity,
     path: PathBuf,
     log: RawLog,
 }
@@ -62,7 +57,7 @@ pub fn open(identity: &Identity, baud: u32, log: RawLog) -> Result<SerialLink, S
     rustix::fs::fcntl_setfl(fd(&port), flags | OFlags::NONBLOCK).map_err(|error| failed(error.to_string()))?;
     // SAFETY: the port owns its descriptor, which stays the same until it is dropped.
     let port = unsafe { AsyncFd::register(port) }.map_err(|error| failed(io::Error::from(error).to_string()))?;
-    Ok(SerialLink { port, identity: identity.clone(), path, log })
+    Ok(SerialLink { port, path, log })
 }
 
 fn fd(port: &TTYPort) -> BorrowedFd<'_> {
@@ -70,27 +65,17 @@ fn fd(port: &TTYPort) -> BorrowedFd<'_> {
     unsafe { BorrowedFd::borrow_raw(port.as_raw_fd()) }
 }
 
-impl SerialLink {
-    /// What it is named by.
-    pub fn identity(&self) -> &Identity {
-        &self.identity
+impl Drop for SerialLink {
+    fn drop(&mut self) {
+        // The kernel's close waits for what was written to go out, for half a minute where nobody takes it.
+        let _ = self.port.get_ref().clear(ClearBuffer::Output);
     }
+}
 
+impl SerialLink {
     /// What it is called while it is open.
     pub fn path(&self) -> &Path {
         &self.path
-    }
-
-    /// Whether it is still there, and what its identity means: after flashing, many boards come back under another name.
-    pub fn is_current(&self) -> bool {
-        !self.is_hung_up() && resolve(&self.identity).is_ok_and(|path| path == self.path)
-    }
-
-    fn is_hung_up(&self) -> bool {
-        let port = fd(self.port.get_ref());
-        let mut ports = [PollFd::new(&port, PollFlags::empty())];
-        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-        poll(&mut ports, Some(&now)).is_ok() && ports[0].revents().contains(PollFlags::HUP)
     }
 
     /// Drops DTR for a moment, which resets boards that are wired so. A pseudo-terminal has no such line: nothing

@@ -57,7 +57,7 @@ async fn a_job_waits_for_a_target_that_another_process_has_and_its_budget_is_who
     let held = board("a").reserving(vec![Reserve::After(200 * SECOND)]).script(1, vec![open(Open::After(9 * SECOND))]);
     let mut bench = Bench::new(vec![held]);
     let result = bench.scheduler.run(any(1, 0, &["a"])).await;
-    assert_eq!(result.report.judgement.to_string(), "pass");
+    assert_eq!(result.report.judgement.to_string(), "pass: waited for a, held by another process");
     assert_eq!(result.report.attempts[0].took, 9 * SECOND);
     assert_eq!(bench.waits(), [("a".to_owned(), "held by another process".to_owned())]);
 
