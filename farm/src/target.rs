@@ -158,6 +158,12 @@ pub trait Target: Send + Sync + fmt::Debug {
     /// time.
     async fn after(&self, _outcome: Result<(), &TargetError>) {}
 
+    /// What runner and tool wrote in an `open` that came to no session; asked right after it, with the target still
+    /// reserved. Empty where several can be opened at once.
+    fn log_of_failure(&self) -> String {
+        String::new()
+    }
+
     /// Takes the target, loads runner and model, shakes hands and has the runner allocate the model's tensors.
     ///
     /// # Errors

@@ -28,7 +28,7 @@ const REPLUG: Duration = Duration::from_millis(500);
 
 /// How long a debugger may take to be gone that closed its connection: a process that its process starts at that moment
 /// holds the connection open, too, until it has become another program.
-const LEAVING: Duration = Duration::from_millis(100);
+const LEAVING: Duration = Duration::from_secs(1);
 
 /// Something a board is to do, and where it says that it is done.
 #[derive(Debug)]
@@ -122,6 +122,8 @@ pub struct Desk {
     on_bus: Option<OnBus>,
     client: Option<Client>,
     clients: u64,
+    /// Debuggers that came before the one that has the probe was seen to have left.
+    early: JoinSet<Stream>,
     /// Whether it is to be on the bus, so far as its user is concerned.
     wanted: bool,
     /// The power is being switched, and who waits for that.
@@ -134,6 +136,7 @@ enum Next {
     News(News),
     Request(Request),
     Debugger(io::Result<Stream>),
+    Early(Stream),
     Conversation(UnixStream),
     Back,
 }
@@ -153,6 +156,7 @@ impl Desk {
             on_bus: None,
             client: None,
             clients: 0,
+            early: JoinSet::new(),
             wanted: true,
             cycling: None,
             back: None,
@@ -180,6 +184,7 @@ impl Desk {
                 Some(request) = requests.recv() => Next::Request(request),
                 stream = accept(self.on_bus.as_ref().map(|bus| &bus.probe)) => Next::Debugger(blocking(stream)),
                 stream = accept_tcp(self.setup.tcp.as_ref()) => Next::Debugger(stream),
+                Some(Ok(stream)) = self.early.join_next() => Next::Early(stream),
                 stream = accept(self.standing.as_ref().map(|standing| &standing.control)) => Next::Conversation(stream),
                 () = until(self.back) => Next::Back,
                 Some(_) = conversations.join_next() => continue,
@@ -189,7 +194,9 @@ impl Desk {
                 Next::News(News::Cycled(result)) => self.cycled(result),
                 Next::News(News::ReplaceUart) => self.replace_uart(),
                 Next::Request(request) => self.act(request),
-                Next::Debugger(stream) => self.let_in(stream),
+                Next::Debugger(Ok(stream)) => self.arrive(stream),
+                Next::Debugger(Err(_)) => {}
+                Next::Early(stream) => self.let_in(stream),
                 Next::Conversation(stream) => drop(conversations.spawn(self.setup.orders.clone().take(stream))),
                 Next::Back => self.come_back(),
             }
@@ -333,14 +340,27 @@ impl Desk {
         }
     }
 
+    /// Lets a debugger in, at once or when the one that has the probe had time to be gone.
+    fn arrive(&mut self, stream: Stream) {
+        match self.client.as_ref().filter(|client| !client.stream.has_left(Duration::ZERO)) {
+            None => self.let_in(stream),
+            Some(client) => {
+                let Ok(other) = client.stream.try_clone() else { return };
+                self.early.spawn_blocking(move || {
+                    other.has_left(LEAVING);
+                    stream
+                });
+            }
+        }
+    }
+
     /// A real probe serves one debugger at a time.
-    fn let_in(&mut self, stream: io::Result<Stream>) {
-        let Ok(stream) = stream else { return };
+    fn let_in(&mut self, stream: Stream) {
         if self.on_bus.is_none() {
             return;
         }
         let handle = match stream.try_clone() {
-            Ok(handle) if self.client.as_ref().is_none_or(|client| client.stream.has_left(LEAVING)) => handle,
+            Ok(handle) if self.client.as_ref().is_none_or(|client| client.stream.has_left(Duration::ZERO)) => handle,
             _ => return self.setup.events.send(Event::Refused),
         };
         self.clients += 1;
@@ -350,12 +370,15 @@ impl Desk {
     }
 
     fn freed(&mut self, number: u64, left: Left) {
-        if self.client.as_ref().is_some_and(|client| client.number == number) {
-            self.client = None;
-        }
-        if left == Left::Probe && self.on_bus.is_some() {
-            self.unplug();
-            self.back = Some(Instant::now() + REPLUG);
+        let client = self.client.take_if(|client| client.number == number);
+        if left == Left::Probe {
+            if self.on_bus.is_some() {
+                self.unplug();
+                self.back = Some(Instant::now() + REPLUG);
+            }
+            if let Some(client) = client {
+                client.stream.shutdown();
+            }
         }
     }
 }

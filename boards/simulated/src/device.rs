@@ -67,8 +67,9 @@ pub fn run(
                 events.send(Event::Connected);
                 let ending = stream.try_clone();
                 let left = device.serve(stream, faults).inspect_err(broken).unwrap_or(Left::Debugger);
-                // The desk holds a handle, too: only this ends it for the debugger.
-                if let Ok(stream) = ending {
+                // The desk holds a handle, too: only this ends it for the debugger. That the probe has left the debugger
+                // hears from the desk, which takes it off the bus first: nobody is to find what is not there.
+                if let (Left::Debugger, Ok(stream)) = (left, ending) {
                     stream.shutdown();
                 }
                 events.send(Event::Disconnected);

@@ -91,17 +91,11 @@ impl Machine {
         if !self.core.at_work() {
             return Ok(None);
         }
-        if self.faults.take(Fault::ProbeLeavesRunning) {
-            return Ok(Some(Fault::ProbeLeavesRunning));
-        }
-        for fault in [Fault::Lockup, Fault::Hang, Fault::HardFault, Fault::Slow] {
-            if self.faults.take(fault) {
-                self.core.break_down(fault)?;
-                self.core.settle()?;
-                break;
-            }
-        }
-        Ok(None)
+        let at_work = [Fault::ProbeLeavesRunning, Fault::Lockup, Fault::Hang, Fault::HardFault, Fault::Slow];
+        let Some(fault) = at_work.into_iter().find(|fault| self.faults.take(*fault)) else { return Ok(None) };
+        self.core.break_down(fault)?;
+        self.core.settle()?;
+        Ok((fault == Fault::ProbeLeavesRunning).then_some(fault))
     }
 }
 

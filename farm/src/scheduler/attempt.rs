@@ -29,6 +29,12 @@ impl Attempt {
     pub(super) fn without(stop: Stop) -> Self {
         Self { outcome: Err(stop), log: String::new(), remark: None }
     }
+
+    /// One that came to no session.
+    fn unopened(place: &Place, stop: Stop) -> Self {
+        let log = std::panic::catch_unwind(AssertUnwindSafe(|| place.target.log_of_failure())).unwrap_or_default();
+        Self { log, ..Self::without(stop) }
+    }
 }
 
 /// Why there is no evidence.
@@ -113,9 +119,11 @@ pub(super) async fn attempt(
     let limit = spec.timeouts.open;
     let mut session = match phase("opening the target", limit, cancel, place.target.open(spec)).await {
         Phase::Done(Ok(session)) => session,
-        Phase::Done(Err(error)) => return Attempt::without(Stop::Target(error)),
-        Phase::TimedOut => return Attempt::without(Stop::bench(format!("the target did not open within {limit:?}"))),
-        Phase::Interrupted => return Attempt::without(Stop::Interrupted),
+        Phase::Done(Err(error)) => return Attempt::unopened(place, Stop::Target(error)),
+        Phase::TimedOut => {
+            return Attempt::unopened(place, Stop::bench(format!("the target did not open within {limit:?}")));
+        }
+        Phase::Interrupted => return Attempt::unopened(place, Stop::Interrupted),
     };
     let result = use_session(&mut *session, spec, id, sink, cancel).await;
     let log = std::panic::catch_unwind(AssertUnwindSafe(|| session.log())).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! Calls of the flash controller: an algorithm that runs on the core has stopped at its breakpoint.
 
-use super::{Core, Result};
+use super::{Core, Result, memory::Heard};
 use crate::{
     event::Event,
     faults::{Fault, Faults},
@@ -26,6 +26,8 @@ impl Core {
     /// A debugger has connected, to whom these faults are shown.
     pub fn connected(&mut self, faults: Faults) {
         self.controller = Controller { faults, ..Controller::default() };
+        // What the last debugger asked the firmware for is over.
+        self.heard = Heard::default();
     }
 
     /// Whether the probe has to leave because of what is flashed.
@@ -61,7 +63,10 @@ impl Core {
     fn control_flash(&mut self, arguments: [u32; 4]) -> Result<std::result::Result<(), Refused>> {
         Ok(match Command::from_registers(arguments) {
             None => Err(Refused::NoSuchCommand),
-            Some(Command::Unlock(keys)) => self.flash.unlock(keys),
+            Some(Command::Unlock(keys)) => {
+                self.controller.damaged = false;
+                self.flash.unlock(keys)
+            }
             Some(Command::Lock) => {
                 self.flash.lock();
                 Ok(())

@@ -120,6 +120,8 @@ pub struct Core {
     /// What is to be written, as one: each packet costs as much as a kilobyte.
     pending: Option<(u32, Vec<u8>)>,
     heard: Heard,
+    /// A fault was shown since the last reset: it is the only one until the next.
+    broken_down: bool,
     slow: bool,
     wrong_chip: bool,
     controller: controller::Controller,
@@ -143,9 +145,9 @@ impl Core {
         self.resets
     }
 
-    /// Whether the firmware is at work: it was sent more than a handshake since it was last resumed.
+    /// Whether the firmware is at work: it was asked for an inference since the last reset, and no fault was shown since.
     pub fn at_work(&self) -> bool {
-        self.state == State::Running && self.heard.work()
+        self.state == State::Running && self.heard.work() && !self.broken_down
     }
 
     /// Whether it is to be slow.
@@ -231,8 +233,6 @@ impl Core {
             _ => {
                 self.stuck = None;
                 self.arm(at)?;
-                // A flash algorithm is given pages while it runs, and halts after each.
-                self.heard = Heard::default();
                 self.state = State::Running;
                 self.go_on()?;
             }
@@ -269,11 +269,12 @@ impl Core {
         self.comparators = places;
     }
 
-    /// Has the firmware fail.
+    /// Has the firmware fail, or takes note that the probe is to leave it.
     ///
     /// # Errors
     /// When QEMU does not answer.
     pub fn break_down(&mut self, fault: Fault) -> Result<()> {
+        self.broken_down = true;
         let Some(at) = self.stopped(|gdb| gdb.register(Register::PC))? else { return Ok(()) };
         match fault {
             Fault::Lockup => self.lock_up(at),

@@ -44,6 +44,7 @@ impl Core {
             armed: BTreeSet::new(),
             pending: None,
             heard: Heard::default(),
+            broken_down: false,
             slow: false,
             wrong_chip: false,
             controller: Controller::default(),
@@ -95,6 +96,7 @@ impl Core {
     fn was_reset(&mut self) {
         self.resets += 1;
         self.stuck = None;
+        self.broken_down = false;
         self.slow = false;
         self.heard = Heard::default();
         self.flash.reset();

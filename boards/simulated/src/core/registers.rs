@@ -144,8 +144,8 @@ impl Core {
             gdb.set_register(Register(1), values[1])?;
             gdb.set_register(Register::XPSR, THUMB)?;
             gdb.set_register(Register::PC, scratch)?;
-            gdb.step()?;
-            let r0 = gdb.register(Register(0))?;
+            // Nothing is to be had of a core that sleeps.
+            let r0 = if gdb.step()? { gdb.register(Register(0))? } else { 0 };
             gdb.write(scratch, &covered)?;
             if armed {
                 gdb.set_breakpoint(scratch)?;

@@ -20,6 +20,8 @@ use std::{
 
 /// How long the probe may take to read a core's registers.
 const EXAMINE: Duration = Duration::from_secs(3);
+/// Bytes of what went over a link that are kept as evidence.
+const RAW: usize = 4 << 10;
 /// How long it may take to detach.
 const DETACH: Duration = Duration::from_secs(5);
 
@@ -59,6 +61,30 @@ impl Remarks {
     }
 }
 
+/// What is written of one attempt on a board, whether it comes to a session or not. Clones write to the same.
+#[derive(Debug, Clone)]
+pub struct Notes {
+    /// What went over the link.
+    pub raw: RawLog,
+    /// What else is to be known.
+    pub remarks: Remarks,
+}
+
+impl Default for Notes {
+    /// Nothing yet.
+    fn default() -> Self {
+        Self { raw: RawLog::received_only(RAW), remarks: Remarks::default() }
+    }
+}
+
+impl Notes {
+    /// For people.
+    pub fn text(&self) -> String {
+        let (raw, remarks) = (self.raw.text(), self.remarks.text());
+        if raw.is_empty() || remarks.is_empty() { raw + &remarks } else { format!("{}\n{remarks}", raw.trim_end()) }
+    }
+}
+
 /// The bench of one session on a board.
 #[derive(Debug)]
 pub struct BoardBench {
@@ -68,10 +94,8 @@ pub struct BoardBench {
     pub firmware: Option<Arc<Firmware>>,
     /// What its ticks are; `None`: as the runner says of its clock.
     pub ticks: Option<Ticks>,
-    /// What went over the link.
-    pub raw: RawLog,
-    /// What else is to be known.
-    pub remarks: Remarks,
+    /// What is written of it.
+    pub notes: Notes,
 }
 
 impl BoardBench {
@@ -136,7 +160,7 @@ impl Bench for BoardBench {
         match thread.call("reading the core's registers", EXAMINE, |device| device.examine()).await {
             Ok(registers) => {
                 let place = registers.told(|address| self.symbol(address));
-                self.remarks.add(format!("when no answer came the core was at {place}"));
+                self.notes.remarks.add(format!("when no answer came the core was at {place}"));
                 None
             }
             Err(error) => Some(error.to_string()),
@@ -144,8 +168,7 @@ impl Bench for BoardBench {
     }
 
     fn log(&self) -> String {
-        let (raw, remarks) = (self.raw.text(), self.remarks.text());
-        if raw.is_empty() || remarks.is_empty() { raw + &remarks } else { format!("{}\n{remarks}", raw.trim_end()) }
+        self.notes.text()
     }
 
     async fn close(mut self: Box<Self>) {

@@ -31,7 +31,7 @@ use crate::{
     serial,
 };
 use async_trait::async_trait;
-use bench::Ticks;
+use bench::{Notes, Ticks};
 use farm::{
     Availability, Clock, FarmEvent, Fault, JobSpec, Reservation, Session, Slots, Stage, Target, TargetError, TargetId,
     TargetInfo,
@@ -67,6 +67,8 @@ pub struct Board {
     flashed: AtomicBool,
     /// Whether its probe was seen attached.
     was_attached: AtomicBool,
+    /// What is written of the last attempt.
+    notes: Mutex<Notes>,
     /// Where the farm plays it itself.
     simulated: tokio::sync::Mutex<Option<SimulatedBoard>>,
 }
@@ -136,6 +138,7 @@ impl Board {
             measured: OnceLock::new(),
             flashed: AtomicBool::new(false),
             was_attached: AtomicBool::new(false),
+            notes: Mutex::default(),
             simulated: tokio::sync::Mutex::default(),
         })
     }
@@ -301,7 +304,12 @@ impl Target for Board {
         }
     }
 
+    fn log_of_failure(&self) -> String {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).text()
+    }
+
     async fn open(&self, job: &JobSpec) -> Result<Box<dyn Session>, TargetError> {
+        self.begin_notes();
         self.let_go().await?;
         match self.firmware().await? {
             Some(firmware) => {
@@ -325,6 +333,13 @@ impl Target for Board {
 }
 
 impl Board {
+    /// New notes, for a new attempt.
+    fn begin_notes(&self) -> Notes {
+        let notes = Notes::default();
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&notes);
+        notes
+    }
+
     fn tell(&self, event: FarmEvent) {
         self.options.news.tell(event);
     }

@@ -1,11 +1,14 @@
 //! From a free board to a session: attach, identify, flash what differs, run, shake hands.
 
-use super::{Board, SimulatedBoard, bench::BoardBench, bench::Remarks, ending::Ending};
+use super::{
+    Board, SimulatedBoard,
+    bench::{BoardBench, Notes, Remarks},
+    ending::Ending,
+};
 use crate::{
     definition::Link,
     pipe::pipe,
     probe::{Access, Device, ProbeThread, device::Start, image::Image, plan::Plan},
-    raw_log::RawLog,
     serial::{self, Identity},
 };
 use farm::{FarmEvent, Fault, JobSpec, Session, TargetError};
@@ -32,8 +35,6 @@ const PROBE_COMES_BACK: Duration = Duration::from_secs(5);
 pub(super) const PORT_COMES_BACK: Duration = Duration::from_secs(10);
 /// Bytes of a link that wait on either side.
 const PIPE: usize = 64 << 10;
-/// Bytes of what went over a link that are kept as evidence.
-pub(super) const RAW: usize = 4 << 10;
 
 /// Why there is no session.
 struct Failed {
@@ -59,14 +60,14 @@ impl Board {
         let began = Instant::now();
         let in_ram = self.port().is_some_and(|port| port.run_from_ram);
         let image = Arc::new(Image::of(&firmware, &job.model, in_ram)?);
-        match self.try_open(job, &firmware, &image, began, None, Remarks::default()).await {
+        let notes = self.begin_notes();
+        match self.try_open(job, &firmware, &image, began, None, &notes).await {
             Ok(session) => Ok(Box::new(session)),
             Err(Failed { error, stale: true }) if may_be_stale(&error) => {
                 tracing::info!(board = %self.info.id, "{error}; all is flashed once more");
                 self.let_go().await?;
-                let remarks = Remarks::default();
-                remarks.add(format!("with what lay on the board there was no session: {error}"));
-                let again = self.try_open(job, &firmware, &image, began, Some(Plan::All), remarks).await;
+                notes.remarks.add(format!("with what lay on the board there was no session: {error}"));
+                let again = self.try_open(job, &firmware, &image, began, Some(Plan::All), &notes).await;
                 again.map(|session| Box::new(session) as Box<dyn Session>).map_err(|failed| failed.error)
             }
             Err(failed) => Err(failed.error),
@@ -80,9 +81,9 @@ impl Board {
         image: &Arc<Image>,
         began: Instant,
         forced: Option<Plan>,
-        remarks: Remarks,
+        notes: &Notes,
     ) -> Result<RunnerSession, Failed> {
-        let raw = RawLog::received_only(RAW);
+        let Notes { raw, remarks } = notes;
         let thread = self.identified().await?;
         let plan = match forced {
             Some(plan) => plan,
@@ -100,7 +101,7 @@ impl Board {
         };
         let start = start_of(firmware, image, port.is_none());
         thread.call("starting the runner", START, move |device| device.start(&start)).await?;
-        self.check_rate(&thread, &remarks).await;
+        self.check_rate(&thread, remarks).await;
 
         let (stream, end) = pipe(PIPE, thread.waker());
         let seen = port.is_none().then(|| raw.clone());
@@ -116,7 +117,7 @@ impl Board {
         thread.call("connecting to the runner", READ, connect).await?;
 
         let ticks = self.ticks();
-        let bench = BoardBench { thread: Some(thread), firmware: Some(firmware.clone()), ticks, raw, remarks };
+        let bench = BoardBench { thread: Some(thread), firmware: Some(firmware.clone()), ticks, notes: notes.clone() };
         let mut job = job.clone();
         let left = job.timeouts.open.saturating_sub(began.elapsed());
         // What lay there may be stale: time is kept for a second try.

@@ -1,17 +1,10 @@
 //! A session with firmware of the user's own, which speaks `firmware/PROTOCOL.md` over a serial port.
 
-use super::{
-    Board,
-    bench::{BoardBench, Remarks},
-    ending::Ending,
-    hook,
-    open::{PORT_COMES_BACK, RAW},
-};
+use super::{Board, bench::BoardBench, ending::Ending, hook, open::PORT_COMES_BACK};
 use crate::{
     definition::{Link, Reset},
     pipe::pipe,
     probe::Device,
-    raw_log::RawLog,
     serial,
 };
 use farm::{JobSpec, Session, TargetError};
@@ -31,6 +24,7 @@ impl Board {
                     .to_owned(),
             ));
         };
+        let notes = self.begin_notes();
         let bench = |error: String| TargetError::Bench(error);
         if let Some(flash) = &self.definition.flash
             && !self.flashed.load(Ordering::SeqCst)
@@ -43,11 +37,10 @@ impl Board {
             hook::run(flash).await.map_err(bench)?;
             self.flashed.store(true, Ordering::SeqCst);
         }
-        let raw = RawLog::received_only(RAW);
-        let opened = serial::reopen(&self.port_identity().await?, port.baud, raw.clone(), PORT_COMES_BACK).await;
+        let opened = serial::reopen(&self.port_identity().await?, port.baud, notes.raw.clone(), PORT_COMES_BACK).await;
         let mut port = opened.map_err(|error| bench(error.to_string()))?;
         let (load, expected) = (Load::IfOther, ExpectedRunner::any());
-        let behind = |thread| BoardBench { thread, firmware: None, ticks: None, raw, remarks: Remarks::default() };
+        let behind = |thread| BoardBench { thread, firmware: None, ticks: None, notes };
 
         if self.parts()?.chip.is_some() {
             let thread = self.identified().await?;
