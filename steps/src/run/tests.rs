@@ -270,15 +270,15 @@ fn a_pass_after_infra_retries_says_so_and_infra_alone_is_infra() {
         f.feature:2 f / s []
           3: Given the model "line.tflite" and the dataset "line.csv" => pass
           4: And 1 retry => pass
-          5: When it runs on the emulator "qemu:m3" => infra: qemu:m3: probe lost; after 1 infra retry: probe lost
-        => infra: qemu:m3: probe lost; after 1 infra retry: probe lost
+          5: When it runs on the emulator "qemu:m3" => infra: qemu:m3: probe lost; after 1 infra retry, which ended alike
+        => infra: qemu:m3: probe lost; after 1 infra retry, which ended alike
     "#);
     insta::assert_snapshot!(yard().with("qemu:m3", Script::Panic).steps(&steps).story(), @r#"
         f.feature:2 f / s []
           3: Given the model "line.tflite" and the dataset "line.csv" => pass
           4: And 1 retry => pass
-          5: When it runs on the emulator "qemu:m3" => infra: qemu:m3: opening the target panicked: mock panicked; after 1 infra retry: opening the target panicked: mock panicked
-        => infra: qemu:m3: opening the target panicked: mock panicked; after 1 infra retry: opening the target panicked: mock panicked
+          5: When it runs on the emulator "qemu:m3" => infra: qemu:m3: opening the target panicked: mock panicked; after 1 infra retry, which ended alike
+        => infra: qemu:m3: opening the target panicked: mock panicked; after 1 infra retry, which ended alike
     "#);
 }
 
