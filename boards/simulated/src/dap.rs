@@ -99,10 +99,7 @@ impl Dap {
             rest = &rest[done..];
         }
         match machine.core.settle() {
-            Err(CoreError::NoMemory(at)) => {
-                eprintln!("XXX settle {at:#x}");
-                self.sticky_error = true;
-            }
+            Err(CoreError::NoMemory(_)) => self.sticky_error = true,
             settled => settled?,
         }
         Ok(acks)
@@ -121,9 +118,6 @@ impl Dap {
             self.busy = machine.faults.take(Fault::SwdWait);
             self.sticky_error = !self.busy && machine.faults.take(Fault::SwdFault);
         }
-        if self.ctrl & DEBUG_POWER == 0 {
-            eprintln!("XXX no power");
-        }
         if self.sticky_error || self.ctrl & DEBUG_POWER == 0 {
             return Ok(Ack::Fault);
         }
@@ -140,7 +134,6 @@ impl Dap {
             // Told with the next transfer, as everything that happens on the bus.
             Err(CoreError::NoMemory(at)) => {
                 tracing::debug!(transfer = ?transfer, at = format_args!("{at:#010x}"), "an access went nowhere");
-                eprintln!("XXX {transfer:?} {at:#x} tar {:#x} state {:?}", self.tar, machine.core.state());
                 self.sticky_error = true;
                 Ack::Ok(write.is_none().then_some(self.read))
             }

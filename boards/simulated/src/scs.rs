@@ -150,6 +150,7 @@ impl Debug {
 
     fn control(&mut self, value: u32, core: &mut Core) -> Result<(), CoreError> {
         self.enabled = value & C_DEBUGEN != 0;
+        core.set_debugged(self.enabled);
         self.mask_interrupts = self.enabled && value & C_MASKINTS != 0;
         let halt = self.enabled && value & C_HALT != 0;
         let step = self.enabled && value & C_STEP != 0;

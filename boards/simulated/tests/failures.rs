@@ -96,6 +96,31 @@ fn a_fault_that_the_firmware_handles_is_told_by_the_firmware() {
 }
 
 #[test]
+fn a_breakpoint_that_no_debugger_waits_for_is_a_fault() {
+    let board = Board::new("mps2-an385", &[]);
+    {
+        let mut session = board.attach().unwrap();
+        board.flash_firmware(&mut session).unwrap();
+        let mut core = session.core(0).unwrap();
+        core.reset_and_halt(LONG).unwrap();
+        let code = board.chip.ram.start + 0x800;
+        core.write_16(code.into(), &[0xBF00, 0xBE00, 0xE7FE]).unwrap();
+        core.write_core_reg(RegisterId(15), code).unwrap();
+    }
+    let mut session = board.attach().unwrap();
+    let mut core = session.core(0).unwrap();
+    // Its handler says so; RTT was not set up, so that it waits there.
+    let begin = Instant::now();
+    let flash = board.chip.flash..board.chip.flash + 0x400;
+    while !flash.contains(&(core.halt(LONG).unwrap().pc as u32)) {
+        assert!(begin.elapsed() < LONG);
+        core.run().unwrap();
+    }
+    // xPSR: in the HardFault's handler.
+    assert_eq!(register(&mut core, 16) & 0x1FF, 3);
+}
+
+#[test]
 fn a_reset_by_the_firmware_itself_is_noticed() {
     let board = Board::new("mps2-an385", &[]);
     let mut session = board.attach().unwrap();

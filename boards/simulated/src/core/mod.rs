@@ -115,6 +115,8 @@ pub struct Core {
     resets: u64,
     loaded: Loaded,
     comparators: BTreeSet<u32>,
+    /// A breakpoint halts it; otherwise it is an exception.
+    debugged: bool,
     /// QEMU's breakpoints.
     armed: BTreeSet<u32>,
     /// What is to be written, as one: each packet costs as much as a kilobyte.
@@ -232,7 +234,8 @@ impl Core {
             _ if at >= SYSTEM => self.lock_up(at),
             _ => {
                 self.stuck = None;
-                self.arm(at)?;
+                let places = self.breakpoints(at);
+                self.arm(places)?;
                 self.state = State::Running;
                 self.go_on()?;
             }
@@ -262,6 +265,11 @@ impl Core {
         }
         self.stopped(Gdb::step)?;
         Ok(true)
+    }
+
+    /// Whether a debugger has it, for which it halts.
+    pub fn set_debugged(&mut self, debugged: bool) {
+        self.debugged = debugged;
     }
 
     /// The breakpoints that the debugger has set.
@@ -329,9 +337,13 @@ impl Core {
         }
     }
 
-    /// The core has stopped at a breakpoint. `true` where that was a call, and it may go on.
+    /// The core has stopped at a breakpoint. `true` where that was a call, or nobody cares, and it may go on.
     fn trapped(&mut self) -> Result<bool> {
         self.paused = true;
+        if !self.debugged {
+            self.arm(BTreeSet::new())?;
+            return Ok(true);
+        }
         let Some(at) = self.stopped(|gdb| gdb.register(Register::PC))? else { return Ok(false) };
         if self.breakpoint_at(at)?.is_some() && self.call_of_controller(at)? {
             return Ok(true);
@@ -350,10 +362,18 @@ impl Core {
         }
     }
 
-    /// Has QEMU stop wherever the code at `pc` may halt.
-    fn arm(&mut self, pc: u32) -> Result<()> {
-        let mut wanted = self.loaded.traps(pc);
-        wanted.extend(&self.comparators);
+    /// Where the code at `pc` may halt.
+    fn breakpoints(&mut self, pc: u32) -> BTreeSet<u32> {
+        if !self.debugged {
+            return BTreeSet::new();
+        }
+        let mut places = self.loaded.traps(pc);
+        places.extend(&self.comparators);
+        places
+    }
+
+    /// Has QEMU stop there, and nowhere else.
+    fn arm(&mut self, wanted: BTreeSet<u32>) -> Result<()> {
         for at in wanted.symmetric_difference(&self.armed).copied().collect::<Vec<_>>() {
             let set = wanted.contains(&at);
             self.stopped(|gdb| if set { gdb.set_breakpoint(at) } else { gdb.clear_breakpoint(at) })?;

@@ -41,6 +41,7 @@ impl Core {
             resets: 0,
             loaded: Loaded::default(),
             comparators: BTreeSet::new(),
+            debugged: false,
             armed: BTreeSet::new(),
             pending: None,
             heard: Heard::default(),
@@ -60,6 +61,7 @@ impl Core {
     pub fn power_cycle(&mut self) -> Result<()> {
         self.qemu = None;
         self.comparators.clear();
+        self.debugged = false;
         self.reset(false)
     }
 

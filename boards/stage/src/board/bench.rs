@@ -23,7 +23,7 @@ const EXAMINE: Duration = Duration::from_secs(3);
 /// Bytes of what went over a link that are kept as evidence.
 const RAW: usize = 4 << 10;
 /// How long it may take to detach.
-const DETACH: Duration = Duration::from_secs(5);
+pub(super) const DETACH: Duration = Duration::from_secs(5);
 
 /// What a board's ticks are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

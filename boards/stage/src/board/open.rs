@@ -2,7 +2,7 @@
 
 use super::{
     Board, SimulatedBoard,
-    bench::{BoardBench, Notes, Remarks},
+    bench::{BoardBench, DETACH, Notes, Remarks},
     ending::Ending,
 };
 use crate::{
@@ -120,7 +120,8 @@ impl Board {
         let bench = BoardBench { thread: Some(thread), firmware: Some(firmware.clone()), ticks, notes: notes.clone() };
         let mut job = job.clone();
         let left = job.timeouts.open.saturating_sub(began.elapsed());
-        // What lay there may be stale: time is kept for a second try.
+        // Time is kept to let go of the probe; and for a second try, for what lay there may be stale.
+        let left = left - DETACH.min(left / 4);
         job.timeouts.open = if plan == Plan::All { left } else { left / 2 };
         let expected = ExpectedRunner::from(firmware.clone());
         let opened = match port {
