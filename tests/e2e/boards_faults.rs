@@ -212,6 +212,23 @@ fn a_serial_line_that_stops_in_its_middle_is_infra_and_says_how_much_came() {
 }
 
 #[test]
+fn a_serial_line_that_stops_in_the_first_words_is_infra_and_kept_as_it_came() {
+    let (project, _boards) = serial_bench_of("0 retries");
+    // Flashed before, so that something lies there.
+    passes(&project);
+    // It is tried with what lies on the board, and with everything flashed anew.
+    fault(&project, "uart-stops=2");
+    project.scenario(&format!("Given 0 retries\n{}", SHORT.replacen("Given", "And", 1)));
+    let ended = project.run();
+    ended.judged("infra", &["the runner never said HELLO", "half-way through a frame"]);
+    let evidence = evidence(&ended);
+    let log = evidence["log"].as_str().unwrap();
+    assert!(log.starts_with("# seconds since the log began") && log.matches(" < \\xa5Z\\x01").count() == 2, "{log}");
+    assert!(log.contains("with what lay on the board there was no session: the runner never said HELLO"), "{log}");
+    passes(&project);
+}
+
+#[test]
 fn a_serial_port_that_comes_back_under_another_name_is_found_again() {
     let (project, mut boards) = serial_bench_of("1 retry");
     let before = bench::record(&project, "port-1").unwrap().uart;
