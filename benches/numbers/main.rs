@@ -10,6 +10,7 @@
 //! | `shipped` | a warm run of the shipped features |
 //! | `check` | `tinyfarm check` of a thousand files |
 //! | `many` | ten thousand scenarios in one run |
+//! | `boards` | jobs, link, load and endurance of boards |
 //! | `bare` | the bare loop over QEMU |
 //! | `project` | a folder with features and datasets, and the program run in it |
 //! | `facts` | on which machine, and when |
@@ -17,6 +18,7 @@
 #![allow(missing_docs)]
 
 mod bare;
+mod boards;
 mod check;
 mod cost;
 mod facts;
@@ -31,12 +33,16 @@ type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error + Send + 
 
 type Benchmark = (&'static str, &'static str, fn() -> Result);
 
-const BENCHMARKS: [Benchmark; 5] = [
+const BENCHMARKS: [Benchmark; 9] = [
     ("jobs", "hello_world jobs on emulators, from Gherkin to verdict", jobs::measure),
     ("cost", "what the farm adds to a job", cost::measure),
     ("shipped", "a warm run of the shipped features on 2 cores", shipped::measure),
     ("check", "`tinyfarm check` of 1,000 feature files", check::measure),
     ("many", "10,000 scenarios in one run", many::measure),
+    ("board-jobs", "hello_world jobs on a board, first and warm", boards::jobs::measure),
+    ("board-link", "RTT payload beside raw memory accesses", boards::link::measure),
+    ("board-farm", "eight boards and one farm", boards::busy::measure),
+    ("board-soak", "1,000 jobs on boards with random faults", boards::soak::measure),
 ];
 
 fn main() -> Result {
