@@ -47,7 +47,7 @@ fn play(machine: &str, name: &str, lasting: &Path, qemu: Option<PathBuf>) -> Res
         Ok(board) => Ok(Played { board, _passing: None }),
         Err(StartError::Bench(error)) => {
             tracing::debug!("a passing bench for {name}: {error}");
-            let passing = tempfile::Builder::new().prefix("tinyfarm-bench-").tempdir()?;
+            let passing = boards::sockets::folder("tinyfarm-bench-")?;
             start(passing.path()).map(|board| Played { board, _passing: Some(passing) })
         }
         Err(error) => Err(error),

@@ -4,7 +4,7 @@ use super::say;
 use crate::{cli::BuildArgs, config::Config, targets};
 use farm::{FarmEvent, Target, TargetId, suggest};
 use reports::text::{count, time};
-use std::{collections::HashSet, sync::Arc, time::Instant};
+use std::{collections::HashMap, sync::Arc, time::Instant};
 use tokio::{sync::mpsc, task::JoinSet};
 
 /// Exit code where a target could not be prepared.
@@ -21,7 +21,9 @@ pub async fn run(config: &Config, arguments: &BuildArgs) -> miette::Result<u8> {
     let wanted =
         |target: &&Arc<dyn Target>| arguments.targets.is_empty() || arguments.targets.contains(&target.info().id.0);
     // Those of which no build has been told yet.
-    let mut quiet: HashSet<TargetId> = all.iter().filter(wanted).map(|target| target.info().id.clone()).collect();
+    let mut quiet: HashMap<TargetId, String> =
+        all.iter().filter(wanted).map(|target| (target.info().id.clone(), target.info().label())).collect();
+    let width = quiet.values().map(String::len).max().unwrap_or_default();
     let mut work = JoinSet::new();
     for target in all.iter().filter(wanted).cloned() {
         work.spawn(async move {
@@ -36,9 +38,9 @@ pub async fn run(config: &Config, arguments: &BuildArgs) -> miette::Result<u8> {
             biased;
             Some(event) = building.recv() => {
                 if let FarmEvent::Building { target, total, .. } = event
-                    && quiet.remove(&target)
+                    && let Some(name) = quiet.remove(&target)
                 {
-                    say(format_args!("{target:24} building: {}", count(total, "file")))?;
+                    say(format_args!("{name:width$}  building: {}", count(total, "file")))?;
                 }
                 continue;
             }
@@ -47,11 +49,11 @@ pub async fn run(config: &Config, arguments: &BuildArgs) -> miette::Result<u8> {
         match built {
             None => break,
             Some(Ok((target, Ok(()), took))) => {
-                say(format_args!("{:24} ready after {}", target.info().id, time(took)))?
+                say(format_args!("{:width$}  ready after {}", target.info().label(), time(took)))?
             }
             Some(Ok((target, Err(error), _))) => {
                 code = NOT_BUILT;
-                say(format_args!("{:24} not built: {error}", target.info().id))?;
+                say(format_args!("{:width$}  not built: {error}", target.info().label()))?;
             }
             Some(Err(panic)) => std::panic::resume_unwind(panic.into_panic()),
         }

@@ -8,7 +8,10 @@ use crate::{
 use miette::IntoDiagnostic as _;
 use serde::Serialize;
 use simulated_board::{Bench, Command, Event, Events, Options, SimulatedBoard, Status, control};
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::mpsc::{UnboundedReceiver, unbounded_channel},
@@ -79,17 +82,19 @@ async fn start(config: &Config, arguments: &StartSimBoard) -> miette::Result<u8>
     drop(told);
 
     let mut boards = Vec::new();
+    let mut early = Early { format: arguments.format, started: HashSet::new(), held: Vec::new() };
     let stopped = loop {
         tokio::select! {
             biased;
             () = &mut ended => break Ok(()),
-            Some(event) = events.recv() => show(&event, arguments.format)?,
+            Some(event) = events.recv() => early.tell(event)?,
             Some(board) = starting.join_next() => match board.into_diagnostic()? {
                 Ok(board) => {
                     // What happened before it was ready is told before that.
                     while let Ok(event) = events.try_recv() {
-                        show(&event, arguments.format)?;
+                        early.tell(event)?;
                     }
+                    early.release(&board.record().serial)?;
                     introduce(&board, arguments.format)?;
                     boards.push(board);
                 }
@@ -97,9 +102,35 @@ async fn start(config: &Config, arguments: &StartSimBoard) -> miette::Result<u8>
             },
         }
     };
-    put_away(boards, starting, &mut events, arguments.format).await?;
+    put_away(boards, starting, &mut events, early).await?;
     stopped.into_diagnostic()?;
     Ok(0)
+}
+
+/// Holds back what happens to a board until it has started: of one that cannot be, only the reason is of use.
+struct Early {
+    format: Show,
+    started: HashSet<String>,
+    held: Vec<Told>,
+}
+
+impl Early {
+    fn tell(&mut self, event: Told) -> miette::Result<()> {
+        if self.started.contains(&event.0) {
+            return show(&event, self.format);
+        }
+        self.held.push(event);
+        Ok(())
+    }
+
+    /// The board has started.
+    fn release(&mut self, serial: &str) -> miette::Result<()> {
+        self.started.insert(serial.to_owned());
+        let (its, others) = std::mem::take(&mut self.held).into_iter().partition(|(board, _)| board == serial);
+        self.held = others;
+        let its: Vec<Told> = its;
+        its.iter().try_for_each(|event| show(event, self.format))
+    }
 }
 
 /// Ends every board, and shows what is left to tell.
@@ -107,7 +138,7 @@ async fn put_away(
     boards: Vec<SimulatedBoard>,
     mut starting: JoinSet<Result<SimulatedBoard, simulated_board::StartError>>,
     events: &mut UnboundedReceiver<Told>,
-    format: Show,
+    mut early: Early,
 ) -> miette::Result<()> {
     // It blocks until threads and emulators have ended.
     let ending = tokio::task::spawn_blocking(|| drop(boards));
@@ -115,7 +146,7 @@ async fn put_away(
     while starting.join_next().await.is_some() {}
     ending.await.into_diagnostic()?;
     while let Some(event) = events.recv().await {
-        show(&event, format)?;
+        early.tell(event)?;
     }
     Ok(())
 }

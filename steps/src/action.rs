@@ -106,8 +106,8 @@ impl Place {
         ("the board \"nucleo-1\"", "one board by name; its job stays on it, retries too"),
         (
             "any board tagged \"m4\" and \"rtt\"",
-            "one board, the first that is free of those that have all these tags; when the bench fails, it is tried again on \
-             another, an equal one first",
+            "one board, the first that is free of those that have all these tags, a simulated one only where no real one \
+             can be had; when the bench fails, it is tried again on another, an equal one first",
         ),
         ("any board", "the same, of all boards"),
         ("the target \"…\"", "one target of whatever kind"),

@@ -226,6 +226,10 @@ fn a_board_is_had_by_one_process_at_a_time_and_a_killed_one_frees_it_at_once() {
 fn without_boards_of_ones_own_the_shipped_ones_are_told_of() {
     let project = Project::new();
     project.tinyfarm(&["boards", "list"]).expect(0, &["sim-netduinoplus2", "starts when wanted"]);
+    project
+        .tinyfarm(&["targets"])
+        .expect(0, &["sim-netduinoplus2 (simulated)  board      Cortex-M4F    ready, by QEMU"]);
+    project.tinyfarm(&["build", "sim-netduinoplus2"]).expect(0, &["sim-netduinoplus2 (simulated)  ready after "]);
     project.tinyfarm(&["boards", "health"]).expect(0, &["sim-netduinoplus2: health check passed"]);
 }
 

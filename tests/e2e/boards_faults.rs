@@ -223,7 +223,8 @@ fn a_serial_line_that_stops_in_the_first_words_is_infra_and_kept_as_it_came() {
     ended.judged("infra", &["the runner never said HELLO", "half-way through a frame"]);
     let evidence = evidence(&ended);
     let log = evidence["log"].as_str().unwrap();
-    assert!(log.starts_with("# seconds since the log began") && log.matches(" < \\xa5Z\\x01").count() == 2, "{log}");
+    // How much of a frame comes before the cut depends on the pieces in which it left the chip.
+    assert!(log.starts_with("# seconds since the log began") && log.matches(" < \\xa5").count() == 2, "{log}");
     assert!(log.contains("with what lay on the board there was no session: the runner never said HELLO"), "{log}");
     passes(&project);
 }

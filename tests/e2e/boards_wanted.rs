@@ -1,6 +1,7 @@
 //! Boards that a feature wants and this farm does not have, or has only simulated.
 
-use crate::support::Project;
+use crate::support::{CACHE, Project, REPOSITORY};
+use std::{fs, os::unix::fs::symlink, path::Path};
 
 const SUBJECT: &str = "Given the model \"hello_world\" and the dataset \"sine_100\"\n";
 
@@ -45,4 +46,21 @@ fn a_simulated_board_is_judged_like_its_emulator_and_tells_no_time() {
     assert!(agrees.out.contains("on sim-netduinoplus2 (simulated): pass"), "{}", agrees.out);
     assert_eq!(agrees.report["jobs"][0]["simulated"], true);
     accepted("| latency p99 | <= 5 s |").judged("inconclusive", &["sim-netduinoplus2 is simulated and tells no time"]);
+}
+
+#[test]
+fn the_farms_own_board_has_room_for_its_sockets_however_deep_its_cache_and_temporary_files_lie() {
+    let project = Project::new();
+    let [cache, temporary] = ["c", "t"].map(|letter| project.path().join(letter.repeat(100)));
+    // A cache of its own, with what is compiled already.
+    fs::create_dir(&cache).unwrap();
+    for entry in ["firmware", "objects", "runner", "stamps", "tmp"] {
+        symlink(Path::new(CACHE).join(entry), cache.join(entry)).unwrap();
+    }
+    fs::create_dir(&temporary).unwrap();
+    project.file("tinyfarm.toml", format!("models = [\"{REPOSITORY}/models\"]\ncache = \"{}\"\n", cache.display()));
+    project.scenario(&format!("{SUBJECT}When it runs on the board \"sim-netduinoplus2\""));
+    let mut command = project.command(&["run", "--report", "report"]);
+    let output = command.env("TMPDIR", &temporary).output().unwrap();
+    project.ended(output).judged("pass", &[]);
 }

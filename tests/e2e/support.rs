@@ -1,9 +1,11 @@
 //! A project in a temporary folder, and the real program run in it.
 
+use rustix::process::{Signal, set_parent_process_death_signal};
 use serde_json::Value;
 use std::{
     fs,
     io::{BufRead as _, BufReader, Lines},
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Output, Stdio},
     rc::Rc,
@@ -59,7 +61,7 @@ impl Project {
     /// The same, with `more` after the configuration.
     pub fn configured(more: &str) -> Self {
         build_once();
-        let folder = tempfile::tempdir().expect("a temporary folder");
+        let folder = boards::sockets::folder("tinyfarm-e2e-").expect("a temporary folder");
         let project = Self { folder: Rc::new(folder) };
         let config = format!("models = [\"{REPOSITORY}/models\", \"models\"]\ncache = \"{CACHE}\"\n{more}");
         project.file("models/README", "").file("tinyfarm.toml", config);
@@ -142,8 +144,10 @@ impl Running {
         Self::spawn(project.command(arguments))
     }
 
-    /// Starts this command.
+    /// Starts this command. It dies with the test's thread, also where the whole test program is killed.
     pub fn spawn(mut command: Command) -> Self {
+        // SAFETY: between fork and exec this makes one system call, and allocates nothing.
+        unsafe { command.pre_exec(|| Ok(set_parent_process_death_signal(Some(Signal::KILL))?)) };
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
         let lines = BufReader::new(child.stdout.take().expect("its output is piped")).lines();
         Self { child, lines, said: String::new() }

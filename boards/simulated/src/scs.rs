@@ -93,11 +93,11 @@ impl Debug {
             AIRCR if value >> 16 == 0x05FA && value & 0b101 != 0 => self.reset(core)?,
             FP_CTRL if value & 2 != 0 => {
                 self.breakpoints_on = value & 1 != 0;
-                self.arm(core);
+                self.arm(core)?;
             }
             address if FP_COMP.contains(&address) => {
                 self.comparators[((address - FP_COMP.start) / 4) as usize] = value;
-                self.arm(core);
+                self.arm(core)?;
             }
             address if BREAKPOINT_UNIT.contains(&address) => {}
             _ => return Ok(false),
@@ -112,7 +112,7 @@ impl Debug {
     pub fn reset(&mut self, core: &mut Core) -> Result<(), CoreError> {
         self.breakpoints_on = false;
         self.comparators = [0; COMPARATORS];
-        self.arm(core);
+        self.arm(core)?;
         let halt = self.enabled && self.catch & VC_CORERESET != 0;
         core.reset(halt)?;
         if halt {
@@ -140,9 +140,8 @@ impl Debug {
 
     /// Takes notice of what the core did by itself.
     fn look(&mut self, core: &mut Core) -> Result<(), CoreError> {
-        let before = core.state();
         core.look()?;
-        if before == State::Running && core.state() == State::Halted {
+        if core.has_hit_breakpoint() {
             self.status |= DFSR_BKPT;
         }
         Ok(())
@@ -150,7 +149,7 @@ impl Debug {
 
     fn control(&mut self, value: u32, core: &mut Core) -> Result<(), CoreError> {
         self.enabled = value & C_DEBUGEN != 0;
-        core.set_debugged(self.enabled);
+        core.set_debugged(self.enabled)?;
         self.mask_interrupts = self.enabled && value & C_MASKINTS != 0;
         let halt = self.enabled && value & C_HALT != 0;
         let step = self.enabled && value & C_STEP != 0;
@@ -163,7 +162,8 @@ impl Debug {
             (State::Halted, false) => core.resume()?,
             (_, true) => {
                 core.halt()?;
-                self.status |= DFSR_HALTED;
+                // It may have come to a breakpoint in the same moment.
+                self.status |= if core.has_hit_breakpoint() { DFSR_BKPT } else { DFSR_HALTED };
             }
             (_, false) => {}
         }
@@ -171,9 +171,9 @@ impl Debug {
     }
 
     /// Hands the breakpoints that are on to the core.
-    fn arm(&self, core: &mut Core) {
+    fn arm(&self, core: &mut Core) -> Result<(), CoreError> {
         let on = self.comparators.iter().filter(|_| self.breakpoints_on).flat_map(|&comparator| places(comparator));
-        core.set_comparators(on.collect());
+        core.set_comparators(on.collect())
     }
 }
 

@@ -82,18 +82,19 @@ impl Port {
     /// A new one, raw, which nobody has open.
     ///
     /// # Errors
-    /// When the system has no more of them.
+    /// When there are none here, or no more of them; says which file is missing, and the mend.
     pub fn new() -> io::Result<Self> {
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC);
+        let master = master.map_err(|error| not_opened(Path::new("/dev/ptmx"), error))?;
         grantpt(&master)?;
         unlockpt(&master)?;
         fcntl_setfl(&master, OFlags::NONBLOCK)?;
         let path = PathBuf::from(OsString::from_vec(ptsname(&master, Vec::new())?.into_bytes()));
         let opens = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK)?;
-        inotify::add_watch(&opens, &path, inotify::WatchFlags::OPEN)?;
+        inotify::add_watch(&opens, &path, inotify::WatchFlags::OPEN).map_err(|error| not_opened(&path, error))?;
         let port = Self { master, opens, path };
         // Only once it was opened and closed does the master tell that nobody has it open.
-        let slave = port.open_slave()?;
+        let slave = port.open_slave().map_err(|error| not_opened(&port.path, error))?;
         let mut terminal = tcgetattr(&slave)?;
         terminal.make_raw();
         tcsetattr(&slave, OptionalActions::Now, &terminal)?;
@@ -162,6 +163,16 @@ impl Port {
             Err(_) => self.in_use(),
         }
     }
+}
+
+/// Why there is no pseudo-terminal, and the mend.
+fn not_opened(path: &Path, error: Errno) -> io::Error {
+    let mend = match error {
+        Errno::NOSPC => "all are taken: end who has them, or raise /proc/sys/kernel/pty/max",
+        _ => "pseudo-terminals are wanted below /dev/pts: `sudo mount -t devpts devpts /dev/pts`",
+    };
+    let error = io::Error::from(error);
+    io::Error::new(error.kind(), format!("{} cannot be opened: {error}; {mend}", path.display()))
 }
 
 /// Why a port is not served any longer.

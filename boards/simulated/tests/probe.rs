@@ -193,6 +193,52 @@ fn breakpoints_in_flash_halt_the_firmware_each_time() {
 }
 
 #[test]
+fn a_breakpoint_that_is_set_while_the_firmware_runs_halts_it_and_is_the_reason() {
+    let board = Board::new("netduinoplus2", &[]);
+    let mut session = board.attach().unwrap();
+    board.start_firmware(&mut session);
+    let mut core = session.core(0).unwrap();
+    let mut rtt = board.rtt(&mut core);
+    assert_eq!(hear(&mut rtt, &mut core, 5), "hello");
+    // Somewhere in the loop in which it polls.
+    let at = core.halt(LONG).unwrap().pc;
+    for _ in 0..20 {
+        core.run().unwrap();
+        core.set_hw_breakpoint(at).unwrap();
+        // Accesses, in one of which it comes to the breakpoint.
+        while core.read_word_32(board.chip.ram.start.into()).is_ok() && !core.core_halted().unwrap() {}
+        assert_eq!(u64::from(register(&mut core, 15)), at);
+        let status = core.status().unwrap();
+        assert!(matches!(status, CoreStatus::Halted(HaltReason::Breakpoint(_))), "{status:?}");
+        core.clear_hw_breakpoint(at).unwrap();
+    }
+    core.run().unwrap();
+    say(&mut rtt, &mut core, b"a");
+    assert_eq!(hear(&mut rtt, &mut core, 1), "b");
+}
+
+#[test]
+fn a_step_to_sleep_ends_and_a_reset_wakes_the_core() {
+    let board = Board::new("netduinoplus2", &[]);
+    let mut session = board.attach().unwrap();
+    {
+        let mut core = session.core(0).unwrap();
+        core.reset_and_halt(LONG).unwrap();
+        let at = board.chip.ram.start + 0x400;
+        // wfi, and b to itself.
+        core.write_16(at.into(), &[0xBF30, 0xE7FE]).unwrap();
+        set_register(&mut core, 15, at);
+        for _ in 0..2 {
+            assert_eq!(core.step().unwrap().pc, u64::from(at) + 2);
+        }
+    }
+    board.start_firmware(&mut session);
+    let mut core = session.core(0).unwrap();
+    let mut rtt = board.rtt(&mut core);
+    assert_eq!(hear(&mut rtt, &mut core, 5), "hello");
+}
+
+#[test]
 fn the_chip_says_who_it_is_and_that_it_is_simulated() {
     for machine in MACHINES {
         let board = Board::new(machine, &[]);

@@ -13,6 +13,7 @@
 //! | [`serial`] | serial ports: named by what stays, read and written on the executor |
 //! | [`raw_log`] | what went over a wire, as evidence |
 //! | [`pipe`] | a byte stream between the executor and a thread |
+//! | [`sockets`] | folders in which Unix sockets have room |
 
 pub mod board;
 pub mod bus;
@@ -25,6 +26,7 @@ pub mod pipe;
 pub mod probe;
 pub mod raw_log;
 pub mod serial;
+pub mod sockets;
 
 pub use board::{BoardOptions, News, SimulatedBoard, Simulator, targets};
 pub use definition::{Definition, Definitions};

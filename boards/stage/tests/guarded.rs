@@ -5,10 +5,12 @@
 mod common;
 
 use boards::{
+    BoardOptions,
     board::Board,
     definition::{Definition, Definitions, Hook, Runner},
     health::{Event, Health, State},
     lease::{self, Holder, Leases},
+    sockets,
 };
 use common::{Lab, board, board_of, job, lab, model, run, sine};
 use farm::{Target, TargetError};
@@ -24,7 +26,7 @@ fn bench(error: TargetError) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_simulated_board_is_known_for_one_by_whichever_socket_it_is_reached() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = sockets::folder("tinyfarm-lab-").unwrap();
     let (hear, events) = Events::channel();
     let bench_folder = folder.path().join("bench");
     let options =
@@ -35,7 +37,7 @@ async fn a_simulated_board_is_known_for_one_by_whichever_socket_it_is_reached() 
     let job = job(&model("hello_world"), sine(3));
     for selector in &selectors {
         let probe = format!("probe = \"{selector}\"");
-        let liar = board_of(folder.path(), &format!("chip = \"sim-stm32f405\"\n{probe}"), &Arc::default());
+        let liar = board_of(folder.path(), &format!("chip = \"STM32F405RGTx\"\n{probe}"), &Arc::default());
         assert!(!liar.info().simulated);
         let reason = bench(run(&*liar, &job).await.unwrap_err());
         assert!(reason.contains("it is a simulated board, and its definition does not say so"), "{reason}");
@@ -84,7 +86,7 @@ fn health(folder: &Path, board: &Board) -> Health {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wait_that_is_given_up_leaves_the_board_to_nobody_until_the_thread_at_its_probe_is_over() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = sockets::folder("tinyfarm-lab-").unwrap();
     let socket = folder.path().join("silent");
     let silent = UnixListener::bind(&socket).unwrap();
     let board =
@@ -131,4 +133,16 @@ fn one_probe_is_one_board_however_it_is_written() {
         let error = Definitions::load(&[folder.path().to_owned()]).unwrap_err().to_string();
         assert!(error.contains("`other` has the same `probe` as `one`"), "{one} {other}: {error}");
     }
+}
+
+#[tokio::test]
+async fn who_waits_for_the_board_that_this_run_looks_after_is_not_told_to_wait_for_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = board(folder.path(), KIND, "probe = \"SIM-1\"", &Arc::default());
+    assert_eq!(own.held_by().await, None);
+    let _held = own.hold().await.unwrap();
+    assert_eq!(own.held_by().await.unwrap(), "this run, which looks after the board first");
+    let other = BoardOptions { run: Some("another".to_owned()), ..own.options().as_ref().clone() };
+    let other = Board::new(own.definition().clone(), Arc::new(other)).unwrap();
+    assert!(other.held_by().await.unwrap().contains(&format!("process {}", std::process::id())));
 }

@@ -4,11 +4,19 @@
 
 mod common;
 
+use boards::{BoardOptions, Definition, Simulator, board::Board};
 use common::{Lab, board, job, lab, lab_of, model, run, sine};
 use emulators::{EmulatorOptions, machines};
 use farm::{Availability, Clock, FarmEvent, Fault, Target, TargetError, TargetId};
 use simulated_board::Command;
-use std::time::Duration;
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 const KIND: &str = "sim-netduinoplus2";
 
@@ -231,7 +239,7 @@ async fn firmware_of_ones_own_is_asked_over_its_port_and_must_hold_the_model() {
     let job = job(&model("hello_world"), sine(5));
     // Somebody else has flashed and started it.
     let (_, wanted, _) = run(&*lab.board, &job).await.unwrap();
-    let own = "chip = \"sim-stm32f405\"\nfirmware = \"own\"\nlink = \"serial\"\nreset = { command = [\"true\"] }";
+    let own = "chip = \"STM32F405RGTx\"\nfirmware = \"own\"\nlink = \"serial\"\nreset = { command = [\"true\"] }";
     let own = common::board_of(lab.folder.path(), &lab.with_uart(&format!("{own}\n{serial}")), &lab.news);
     assert!(matches!(own.availability().await, Availability::Ready { .. }));
     let (handshake, found, _) = run(&*own, &job).await.unwrap();
@@ -307,4 +315,42 @@ async fn what_goes_wrong_on_a_serial_port_is_the_benchs_fault_and_the_next_job_i
         assert_eq!(lab.shown(), [fault]);
         served(&lab, fault).await;
     }
+}
+
+/// Plays boards as the program does; the first that it starts is out of order.
+struct Plays {
+    bench: PathBuf,
+    started: AtomicUsize,
+}
+
+#[async_trait::async_trait]
+impl Simulator for Plays {
+    async fn availability(&self, _: &Definition) -> Availability {
+        Availability::Ready { tool: "a test".to_owned() }
+    }
+
+    async fn start(&self, _: &Definition) -> Result<boards::SimulatedBoard, TargetError> {
+        let first = self.started.fetch_add(1, Ordering::SeqCst) == 0;
+        let (board, events) =
+            common::play("netduinoplus2", &self.bench, if first { &["needs-power-cycle"] } else { &[] });
+        let selector = board.record().selector.clone();
+        // An `mpsc::Receiver` is not `Sync`.
+        Ok(boards::SimulatedBoard { selector, uart: None, guard: Box::new((board, std::sync::Mutex::new(events))) })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_board_that_the_farm_plays_itself_is_started_anew_after_the_bench_has_failed() {
+    let folder = boards::sockets::folder("tinyfarm-lab-").unwrap();
+    let plays = Arc::new(Plays { bench: folder.path().join("bench"), started: AtomicUsize::new(0) });
+    let shared = board(folder.path(), KIND, "", &Arc::default());
+    let options = BoardOptions { simulator: Some(plays.clone()), ..shared.options().as_ref().clone() };
+    let played = Board::new(shared.definition().clone(), Arc::new(options)).unwrap();
+    let job = job(&model("hello_world"), sine(3));
+    bench(run(&played, &job).await.unwrap_err());
+    for _ in 0..2 {
+        run(&played, &job).await.unwrap();
+    }
+    assert_eq!(plays.started.load(Ordering::SeqCst), 2, "one that works is kept");
+    played.shutdown().await;
 }

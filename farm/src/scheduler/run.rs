@@ -338,10 +338,12 @@ impl Inner {
 }
 
 /// Where the next attempt may go: those that have not been tried first, of them the equals of the one that `failed` first.
-fn pools<'a>(candidates: &[&'a Place], attempts: &[AttemptReport], failed: Option<&Place>) -> [Vec<&'a Place>; 2] {
+/// A simulated board has a job only where no real one can: it is ready sooner, and tells less.
+fn pools<'a>(candidates: &[&'a Place], attempts: &[AttemptReport], failed: Option<&Place>) -> [Vec<&'a Place>; 3] {
     let tried = |place: &&Place| attempts.iter().any(|attempt| attempt.target == place.info.id);
     let (again, mut fresh): (Vec<&Place>, Vec<&Place>) = candidates.iter().copied().partition(tried);
     // Stable: otherwise in the order given.
     fresh.sort_by_key(|place| !failed.is_some_and(|failed| place.info.equals(&failed.info)));
-    [fresh, again]
+    let (simulated, real) = fresh.into_iter().partition(|place| place.info.simulated);
+    [real, simulated, again]
 }

@@ -4,10 +4,12 @@
 //! |---|---|
 //! | `mod` | the reporter: which event is told in which words |
 //! | `live` | progress bars |
+//! | `builds` | how far the builds of runners have come, where there are no bars |
 //! | `summary` | what is told at the end |
 //! | `table` | aligned columns |
 //! | `style` | colours |
 
+mod builds;
 mod live;
 mod style;
 mod summary;
@@ -21,6 +23,7 @@ use crate::{
     gather::{Finished, Gather},
     text::{self, escape},
 };
+use builds::Builds;
 use farm::{
     Availability, FarmEvent, JobId, Judgement, Stamped, TargetId, Verdict,
     events::{CriterionReport, ScenarioId},
@@ -43,6 +46,7 @@ pub struct Console {
     tally: Tally,
     /// Targets that prepare, and whether it has been told that they compile.
     preparing: HashMap<TargetId, bool>,
+    builds: Builds,
     /// In the order in which they were seen, which is that of the stages.
     targets: Vec<TargetId>,
     left_out: Vec<(TargetId, String)>,
@@ -64,6 +68,7 @@ impl Console {
             gather: Gather::default(),
             tally: Tally::default(),
             preparing: HashMap::new(),
+            builds: Builds::default(),
             targets: Vec::new(),
             left_out: Vec::new(),
             troubles: Vec::new(),
@@ -103,7 +108,7 @@ impl Console {
         result.map_err(ReportError::Output)
     }
 
-    fn lines(&mut self, event: &FarmEvent) -> Vec<String> {
+    fn lines(&mut self, Stamped { at, event }: &Stamped) -> Vec<String> {
         let plain = self.bars.is_none();
         match event {
             FarmEvent::RunStarted { run, version, scenarios, .. } => {
@@ -130,15 +135,19 @@ impl Console {
                 let line = format!("preparing {}", self.gather.label(target));
                 if self.verbose { vec![line] } else { Vec::new() }
             }
-            // Once: it takes a while, and nothing else may happen in it.
-            FarmEvent::Building { target, total, .. } if self.preparing.get(target) == Some(&false) => {
-                self.preparing.insert(target.clone(), true);
+            // It takes a while, and nothing else may happen in it.
+            FarmEvent::Building { target, done, total } if self.preparing.contains_key(target) => {
+                let progress = self.builds.on(target, *done, *total, *at);
+                if self.preparing.insert(target.clone(), true) == Some(true) {
+                    return progress.into_iter().collect();
+                }
                 let name = self.gather.label(target);
                 vec![format!("building the runner of {name}: {}", text::count(*total, "file"))]
             }
             // What took its time is worth a line; what was found done is not.
             FarmEvent::Prepared { target, took, error: None } if plain => {
                 let compiled = self.preparing.remove(target).unwrap_or(false);
+                self.builds.done(target);
                 let line = format!("prepared {} in {}", self.gather.label(target), text::time(*took));
                 if compiled || self.verbose || took.as_secs() > 0 { vec![line] } else { Vec::new() }
             }
@@ -248,7 +257,7 @@ impl Reporter for Console {
         if let Some(bars) = &mut self.bars {
             bars.on(&event.event, &self.tally, &self.gather);
         }
-        let mut lines = self.lines(&event.event);
+        let mut lines = self.lines(event);
         if let Some(finished) = finished {
             lines.extend(self.scenario(&finished));
         }

@@ -9,6 +9,7 @@ use indicatif::TermLike;
 use std::{
     io,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 /// Keeps what is written, and plays a terminal of 100 columns that does not move its cursor.
@@ -392,6 +393,40 @@ fn a_run_that_never_said_it_ended_was_cut_short() {
     assert!(
         told(&Script::new(3).events, false, 0).ends_with("3 scenarios: 0 pass, 3 not run\nthe run was cut short\n")
     );
+}
+
+#[test]
+fn while_runners_are_compiled_there_is_a_line_every_ten_seconds() {
+    let targets = ["qemu:microbit", "qemu:mps2-an385", "nucleo"];
+    let start: jiff::Timestamp = "2026-11-22T13:46:00Z".parse().unwrap();
+    let mut events = Vec::new();
+    let mut tell = |seconds: u64, event| {
+        events.push(Stamped { at: start + Duration::from_secs(seconds), event });
+    };
+    for target in targets {
+        tell(0, FarmEvent::Preparing { target: target.into() });
+    }
+    for done in 1..=1_200 {
+        let seconds = done as u64 / 50;
+        for target in &targets[..2] {
+            tell(seconds, FarmEvent::Building { target: (*target).into(), done, total: 1_200 });
+        }
+        if done == 700 {
+            let took = Duration::from_secs(14);
+            tell(seconds, FarmEvent::Building { target: targets[2].into(), done: 10, total: 10 });
+            tell(seconds, FarmEvent::Prepared { target: targets[2].into(), took, error: None });
+        }
+    }
+    let text = told(&events, false, 0);
+    let lines = text.lines().take_while(|line| !line.is_empty()).collect::<Vec<_>>().join("\n");
+    insta::assert_snapshot!(lines, @r"
+    building the runner of qemu:microbit: 1,200 files
+    building the runner of qemu:mps2-an385: 1,200 files
+    built 0 of 2 runners, 999 of 2,400 files
+    building the runner of nucleo: 10 files
+    prepared nucleo in 14.0 s
+    built 1 of 3 runners, 2,009 of 2,410 files
+    ");
 }
 
 #[test]

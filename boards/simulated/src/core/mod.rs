@@ -109,6 +109,8 @@ pub struct Core {
     /// What the registers held when QEMU went.
     last: LastRegisters,
     state: State,
+    /// It has halted at a breakpoint, which nobody has asked about yet.
+    hit: bool,
     /// It is running, but for an access that is not over.
     paused: bool,
     stuck: Option<Stuck>,
@@ -234,8 +236,7 @@ impl Core {
             _ if at >= SYSTEM => self.lock_up(at),
             _ => {
                 self.stuck = None;
-                let places = self.breakpoints(at);
-                self.arm(places)?;
+                self.arm(at)?;
                 self.state = State::Running;
                 self.go_on()?;
             }
@@ -267,14 +268,27 @@ impl Core {
         Ok(true)
     }
 
-    /// Whether a debugger has it, for which it halts.
-    pub fn set_debugged(&mut self, debugged: bool) {
-        self.debugged = debugged;
+    /// Whether it has halted at a breakpoint since this was asked last.
+    pub fn has_hit_breakpoint(&mut self) -> bool {
+        std::mem::take(&mut self.hit)
     }
 
-    /// The breakpoints that the debugger has set.
-    pub fn set_comparators(&mut self, places: BTreeSet<u32>) {
-        self.comparators = places;
+    /// Whether a debugger has it, for which it halts: from now on, also if it runs.
+    ///
+    /// # Errors
+    /// When QEMU does not answer.
+    pub fn set_debugged(&mut self, debugged: bool) -> Result<()> {
+        let before = std::mem::replace(&mut self.debugged, debugged);
+        if before == debugged { Ok(()) } else { self.arm_running() }
+    }
+
+    /// The breakpoints that the debugger has set: from now on, also if it runs.
+    ///
+    /// # Errors
+    /// When QEMU does not answer.
+    pub fn set_comparators(&mut self, places: BTreeSet<u32>) -> Result<()> {
+        let before = std::mem::replace(&mut self.comparators, places);
+        if before == self.comparators { Ok(()) } else { self.arm_running() }
     }
 
     /// Has the firmware fail, or takes note that the probe is to leave it.
@@ -341,7 +355,6 @@ impl Core {
     fn trapped(&mut self) -> Result<bool> {
         self.paused = true;
         if !self.debugged {
-            self.arm(BTreeSet::new())?;
             return Ok(true);
         }
         let Some(at) = self.stopped(|gdb| gdb.register(Register::PC))? else { return Ok(false) };
@@ -349,6 +362,7 @@ impl Core {
             return Ok(true);
         }
         self.state = State::Halted;
+        self.hit = true;
         self.paused = false;
         Ok(false)
     }
@@ -362,18 +376,24 @@ impl Core {
         }
     }
 
-    /// Where the code at `pc` may halt.
-    fn breakpoints(&mut self, pc: u32) -> BTreeSet<u32> {
-        if !self.debugged {
-            return BTreeSet::new();
+    /// Has QEMU stop wherever a running core may halt; one that does not run gets its breakpoints when it does.
+    fn arm_running(&mut self) -> Result<()> {
+        if self.state != State::Running {
+            return Ok(());
         }
-        let mut places = self.loaded.traps(pc);
-        places.extend(&self.comparators);
-        places
+        match self.stopped(|gdb| gdb.register(Register::PC))? {
+            Some(at) => self.arm(at),
+            None => Ok(()),
+        }
     }
 
-    /// Has QEMU stop there, and nowhere else.
-    fn arm(&mut self, wanted: BTreeSet<u32>) -> Result<()> {
+    /// Has QEMU stop wherever the code at `pc` may halt, and nowhere else.
+    fn arm(&mut self, pc: u32) -> Result<()> {
+        let mut wanted = BTreeSet::new();
+        if self.debugged {
+            wanted = self.loaded.traps(pc);
+            wanted.extend(&self.comparators);
+        }
         for at in wanted.symmetric_difference(&self.armed).copied().collect::<Vec<_>>() {
             let set = wanted.contains(&at);
             self.stopped(|gdb| if set { gdb.set_breakpoint(at) } else { gdb.clear_breakpoint(at) })?;

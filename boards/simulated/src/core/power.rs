@@ -36,6 +36,7 @@ impl Core {
             qemu: None,
             last: LastRegisters::default(),
             state: State::LockedUp,
+            hit: false,
             paused: false,
             stuck: None,
             resets: 0,
@@ -98,6 +99,7 @@ impl Core {
     fn was_reset(&mut self) {
         self.resets += 1;
         self.stuck = None;
+        self.hit = false;
         self.broken_down = false;
         self.slow = false;
         self.heard = Heard::default();

@@ -21,8 +21,11 @@ const PIECE: usize = 2000;
 /// How long QEMU may take for an answer: it takes 50 µs, on a host that lives.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How many milliseconds one instruction may take, try by try: it takes 0.1.
-const STEP: [u64; 5] = [20, 80, 320, 640, 1280];
+/// How long is waited for one instruction before it is asked whether the core sleeps, at first: it takes 0.1 ms.
+const STEP: Duration = Duration::from_millis(20);
+
+/// What the stub says of a core that sleeps.
+const SLEEPS: &[u8] = b"[halted";
 
 /// The byte that stops the core.
 const INTERRUPT: u8 = 3;
@@ -215,12 +218,12 @@ impl Gdb {
     /// # Errors
     /// When QEMU does not answer.
     pub fn step(&mut self) -> Result<bool> {
-        // A sleeping core cannot be told from a host that has no time: the latter gets several tries.
         let before = self.register(Register::PC)?;
-        for time in STEP {
+        let mut time = STEP;
+        while time < PATIENCE {
             self.send("s")?;
             self.running = true;
-            let stop = match self.stopped_within(Duration::from_millis(time))? {
+            let stop = match self.stopped_within(time)? {
                 Some(stop) => stop,
                 None => self.interrupt()?,
             };
@@ -228,8 +231,22 @@ impl Gdb {
             if stop == Stop::Trap || self.register(Register::PC)? != before {
                 return Ok(true);
             }
+            if self.asleep()? {
+                return Ok(false);
+            }
+            // The host had no time for it.
+            time *= 2;
         }
-        Ok(false)
+        Err(GdbError::Silent)
+    }
+
+    /// Whether the core sleeps (WFI): the stub says that in words, `CPU#0 [halted ]`.
+    fn asleep(&mut self) -> Result<bool> {
+        let answer = self.ask("qThreadExtraInfo,1")?;
+        match unhex(&answer) {
+            Some(words) => Ok(words.windows(SLEEPS.len()).any(|window| window == SLEEPS)),
+            None => Err(unexpected("qThreadExtraInfo", &answer)),
+        }
     }
 
     /// Stops a running core. It may have stopped by itself in the same moment, which the answer then says.

@@ -77,15 +77,16 @@ fn a_step_is_tried_again_until_it_is_done_and_a_sleeping_core_makes_none() {
     const STEP: (&str, &[&str]) = ("s", &[]);
     const DONE: (&str, &[&str]) = ("s", &["T05thread:01;"]);
     const STOP: (&str, &[&str]) = ("\u{3}", &["T02thread:01;"]);
-    let (mut gdb, late) = stub(&[BEFORE, STEP, STOP, BEFORE, DONE]);
+    // `CPU#0 [running]`, `CPU#0 [halted ]`
+    const AWAKE: (&str, &[&str]) = ("qThreadExtraInfo,1", &["4350552330205b72756e6e696e675d"]);
+    const ASLEEP: (&str, &[&str]) = ("qThreadExtraInfo,1", &["4350552330205b68616c746564205d"]);
+    let (mut gdb, late) = stub(&[BEFORE, STEP, STOP, BEFORE, AWAKE, STEP, STOP, BEFORE, AWAKE, DONE]);
     assert!(gdb.step().unwrap());
     late.join().unwrap();
     let (mut gdb, both_at_once) = stub(&[BEFORE, STEP, STOP, AFTER]);
     assert!(gdb.step().unwrap());
     both_at_once.join().unwrap();
-    let (mut gdb, asleep) = stub(&[
-        BEFORE, STEP, STOP, BEFORE, STEP, STOP, BEFORE, STEP, STOP, BEFORE, STEP, STOP, BEFORE, STEP, STOP, BEFORE,
-    ]);
+    let (mut gdb, asleep) = stub(&[BEFORE, STEP, STOP, BEFORE, ASLEEP]);
     assert!(!gdb.step().unwrap());
     asleep.join().unwrap();
 }

@@ -209,3 +209,11 @@ async fn off_the_bus_it_hangs_up_and_the_machine_goes_on() {
     assert!(matches!(&end, Ok(0)) || end.is_err(), "{end:?}");
     bench.machine.write_all(&vec![b'x'; 1 << 20]).await.unwrap();
 }
+
+#[test]
+fn where_there_are_no_pseudo_terminals_the_file_is_named_and_the_mend() {
+    let said = not_opened(Path::new("/dev/pts/3"), Errno::NOENT).to_string();
+    assert!(said.starts_with("/dev/pts/3 cannot be opened: No such file"), "{said}");
+    assert!(said.ends_with("`sudo mount -t devpts devpts /dev/pts`"), "{said}");
+    assert!(not_opened(Path::new("/dev/ptmx"), Errno::NOSPC).to_string().contains("/proc/sys/kernel/pty/max"));
+}

@@ -2,7 +2,7 @@
 #![allow(dead_code, clippy::unwrap_used, reason = "each test program uses a part")]
 
 use probe_rs::{
-    Core, Permissions, Session,
+    Core, MemoryInterface as _, Permissions, Session,
     config::Registry,
     flashing::{DownloadOptions, FlashError},
     probe::{DebugProbeSelector, list::Lister},
@@ -77,7 +77,10 @@ impl Board {
     /// Flashes the test's firmware and starts it; it is not halted then.
     pub fn start_firmware(&self, session: &mut Session) {
         self.flash_firmware(session).unwrap();
-        session.core(0).unwrap().reset().unwrap();
+        let mut core = session.core(0).unwrap();
+        // RAM outlives a reset: no debugger is to take the last run's control block for the next one's.
+        core.write_8(self.chip.ram.start.into(), &[0; 16]).unwrap();
+        core.reset().unwrap();
     }
 
     /// The firmware's RTT.

@@ -44,6 +44,7 @@ void Reset(void) {
   _SEGGER_RTT.up[0] = (struct channel){"up", up, sizeof up, 0, 0, 2};
   _SEGGER_RTT.down[0] = (struct channel){"down", down, sizeof down, 0, 0, 2};
   _SEGGER_RTT.up_channels = _SEGGER_RTT.down_channels = 1;
+  __asm__ volatile("dmb" ::: "memory");
   for (int i = 0; i < 10; ++i) _SEGGER_RTT.id[i] = "SEGGER RTT"[i];
   say(left_by_debugger == 0x31545452 ? "asked" : "hello");
   struct channel *channel = _SEGGER_RTT.down;
@@ -58,7 +59,9 @@ void Reset(void) {
       case 'F':
         __asm__ volatile("udf #0");
         break;
-      case 'R':  // AIRCR.SYSRESETREQ
+      case 'R':  // AIRCR.SYSRESETREQ; RAM outlives it, and nobody is to find this run's control block in the next one
+        _SEGGER_RTT.id[0] = 0;
+        __asm__ volatile("dmb" ::: "memory");
         *(volatile u32 *)0xE000ED0C = 0x05FA0004;
         break;
       default:

@@ -290,7 +290,12 @@ impl Target for Board {
     }
 
     async fn held_by(&self) -> Option<String> {
-        Some(self.options.leases.held_by(&self.identity)?.to_string())
+        let holder = self.options.leases.held_by(&self.identity)?;
+        // Then nobody is in the way: between the lease and the job the board is looked after.
+        if holder.pid == std::process::id() && holder.run == self.options.run {
+            return Some("this run, which looks after the board first".to_owned());
+        }
+        Some(holder.to_string())
     }
 
     async fn after(&self, outcome: Result<(), &TargetError>) {
@@ -299,8 +304,12 @@ impl Target for Board {
         if outcome.is_err() {
             self.flashed.store(false, Ordering::SeqCst);
         }
+        let outcome = outcome.and(free.as_ref().copied());
         if self.is_shared() {
-            self.note(outcome.and(free.as_ref().copied())).await;
+            self.note(outcome).await;
+        } else if matches!(outcome, Err(TargetError::Bench(_))) {
+            // Its process may be gone, or out of order: the next attempt starts another.
+            self.end_played().await;
         }
     }
 
@@ -325,14 +334,19 @@ impl Target for Board {
 
     async fn shutdown(&self) {
         let _ = self.let_go().await;
-        // Ended on a thread of its own: it may wait for a process.
-        if let Some(played) = self.simulated.lock().await.take() {
-            let _ = tokio::task::spawn_blocking(move || drop(played)).await;
-        }
+        self.end_played().await;
     }
 }
 
 impl Board {
+    /// Ends the simulated board, where the farm plays it itself and it was started.
+    async fn end_played(&self) {
+        // On a thread of its own: it may wait for a process.
+        if let Some(played) = self.simulated.lock().await.take() {
+            let _ = tokio::task::spawn_blocking(move || drop(played)).await;
+        }
+    }
+
     /// New notes, for a new attempt.
     fn begin_notes(&self) -> Notes {
         let notes = Notes::default();

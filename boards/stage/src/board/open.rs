@@ -96,7 +96,7 @@ impl Board {
             Link::Rtt => None,
             Link::Serial(port) => {
                 let port = serial::reopen(&self.port_identity().await?, port.baud, raw.clone(), PORT_COMES_BACK).await;
-                Some(port.map_err(|error| TargetError::Bench(error.to_string()))?)
+                Some(port.map_err(|error| error.ended())?)
             }
         };
         let start = start_of(firmware, image, port.is_none());

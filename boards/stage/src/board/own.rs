@@ -38,7 +38,7 @@ impl Board {
             self.flashed.store(true, Ordering::SeqCst);
         }
         let opened = serial::reopen(&self.port_identity().await?, port.baud, notes.raw.clone(), PORT_COMES_BACK).await;
-        let mut port = opened.map_err(|error| bench(error.to_string()))?;
+        let mut port = opened.map_err(|error| error.ended())?;
         let (load, expected) = (Load::IfOther, ExpectedRunner::any());
         let behind = |thread| BoardBench { thread, firmware: None, ticks: None, notes };
 

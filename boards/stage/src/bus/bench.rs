@@ -228,7 +228,7 @@ pub(crate) mod tests {
     #[test]
     fn what_a_simulated_board_writes_is_understood() {
         use simulated_board::bench::{Bench, Record};
-        let folder = tempfile::tempdir().unwrap();
+        let folder = crate::sockets::folder("tinyfarm-test-").unwrap();
         let bench = Bench::open(folder.path()).unwrap();
         let spot = bench.take("port-1").unwrap();
         assert!(attached(bench.folder()).unwrap().is_empty());

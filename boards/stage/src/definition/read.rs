@@ -16,8 +16,9 @@ use std::{
     time::Duration,
 };
 
-/// The machines that can play a board.
-const SIMULATED: [&str; 3] = ["mps2-an385", "mps2-an386", "netduinoplus2"];
+/// The machines that can play a board, and the chip that each of them is.
+const SIMULATED: [(&str, &str); 3] =
+    [("mps2-an385", "sim-mps2-an385"), ("mps2-an386", "sim-mps2-an386"), ("netduinoplus2", "sim-stm32f405")];
 /// How long a command may take to reset a board; to power-cycle it, unless its definition says more.
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a command may take to write flash.
@@ -32,7 +33,7 @@ type Wrong = (String, String);
 pub(super) fn definition(name: &str, file: Option<&Path>, keys: &Keys) -> Result<Definition, DefinitionError> {
     let text = |key| keys.get::<String>(key);
     let word = |key| Ok::<_, DefinitionError>(text(key)?.map(|said| said.value));
-    let Some(chip) = word("chip")? else {
+    let Some(chip) = checked(keys, "chip", named_chip)? else {
         return Err(keys.top.wrong(
             format!("`{name}` says neither `kind` nor `chip`"),
             "say which board it is, `kind = \"nucleo-l4r5zi\"`, or which chip, `chip = \"STM32L4R5ZITx\"`",
@@ -70,7 +71,7 @@ pub(super) fn definition(name: &str, file: Option<&Path>, keys: &Keys) -> Result
             stack: size(keys, "limits.stack")?,
             heap: size(keys, "limits.heap")?,
         },
-        simulated: choice(keys, "simulated", &SIMULATED.map(|machine| (machine, machine.to_owned())))?,
+        simulated: choice(keys, "simulated", &SIMULATED.map(|(machine, _)| (machine, machine.to_owned())))?,
         port: checked(keys, "port", |name: String| match firmware::port(&name) {
             Ok(port) if port.is_host() => Err((format!("the port `{name}` is no microcontroller's"), like("port"))),
             Ok(_) => Ok(name),
@@ -98,6 +99,7 @@ fn together(definition: &Definition, keys: &Keys) -> Result<(), DefinitionError>
     if own && definition.simulated.is_some() {
         return wrong("firmware", "a simulated board runs the farm's runner", "leave `firmware` out");
     }
+    plays(definition, keys)?;
     if !definition.is_board() {
         return Ok(());
     }
@@ -140,6 +142,31 @@ fn together(definition: &Definition, keys: &Keys) -> Result<(), DefinitionError>
     Ok(())
 }
 
+/// A simulated board has its machine's chip, and nothing else has that.
+fn plays(definition: &Definition, keys: &Keys) -> Result<(), DefinitionError> {
+    let chip = definition.chip.as_str();
+    match definition.simulated.as_deref() {
+        None => match SIMULATED.iter().find(|(_, its)| *its == chip) {
+            Some((machine, _)) => Err(keys.place("chip").wrong(
+                format!("`{chip}` is the chip of a simulated board, and nothing says that this is one"),
+                format!("say `simulated = \"{machine}\"`, or name the chip that the board has"),
+            )),
+            None => Ok(()),
+        },
+        Some(machine) => match SIMULATED.iter().find(|(one, _)| *one == machine) {
+            Some((_, its)) if *its != chip => {
+                // Where the file itself says it, and not its kind.
+                let key = if keys.place("chip").file == keys.top.file { "chip" } else { "simulated" };
+                Err(keys.place(key).wrong(
+                    format!("`simulated = \"{machine}\"` and another chip than that machine's: `{chip}`"),
+                    format!("say `chip = \"{its}\"`, or leave `simulated` out where the board is a real one"),
+                ))
+            }
+            _ => Ok(()),
+        },
+    }
+}
+
 /// A key's value, made into what it stands for.
 fn checked<T: serde::de::DeserializeOwned, U>(
     keys: &Keys,
@@ -180,6 +207,10 @@ fn size(keys: &Keys, key: &'static str) -> Result<Option<u64>, DefinitionError> 
             size.map(|size| size as u64).ok_or_else(|| wrong(&text))
         }
     })
+}
+
+fn named_chip(chip: String) -> Result<String, Wrong> {
+    if chip.trim().is_empty() { Err(("`chip` names no chip".to_owned(), like("chip"))) } else { Ok(chip) }
 }
 
 fn clock(hz: u64) -> Result<u64, Wrong> {

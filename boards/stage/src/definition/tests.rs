@@ -113,6 +113,28 @@ fn a_file_of_the_users_takes_the_place_of_a_shipped_one() {
 }
 
 #[test]
+fn what_is_simulated_and_what_is_real_have_chips_of_their_own() {
+    let simulated = "kind = \"sim-netduinoplus2\"\n";
+    let shown = [
+        refused(&format!("{simulated}tags = [\"x\"]\nchip = \"STM32F405RGTx\"\n")),
+        refused(&format!("{simulated}simulated = \"mps2-an385\"\n")),
+        refused("kind = \"nucleo-l4r5zi\"\nsimulated = \"netduinoplus2\"\n"),
+        refused("probe = \"A\"\nchip = \"sim-mps2-an386\"\n"),
+        refused("probe = \"A\"\nchip = \" \"\n"),
+        refused("chip = \"\"\nfirmware = \"own\"\nlink = \"serial\"\nserial.usb = \"0483:374b:A\"\n"),
+    ];
+    insta::assert_snapshot!(shown.join("\n"), @r#"
+    boards/b.toml:3: `simulated = "netduinoplus2"` and another chip than that machine's: `STM32F405RGTx`; say `chip = "sim-stm32f405"`, or leave `simulated` out where the board is a real one
+    boards/b.toml:2: `simulated = "mps2-an385"` and another chip than that machine's: `sim-stm32f405`; say `chip = "sim-mps2-an385"`, or leave `simulated` out where the board is a real one
+    boards/b.toml:2: `simulated = "netduinoplus2"` and another chip than that machine's: `STM32L4R5ZITx`; say `chip = "sim-stm32f405"`, or leave `simulated` out where the board is a real one
+    boards/b.toml:2: `sim-mps2-an386` is the chip of a simulated board, and nothing says that this is one; say `simulated = "mps2-an386"`, or name the chip that the board has
+    boards/b.toml:2: `chip` names no chip; write it like `chip = "STM32L4R5ZITx"`
+    boards/b.toml:1: `chip` names no chip; write it like `chip = "STM32L4R5ZITx"`
+    "#);
+    board("chip = \"sim-mps2-an386\"\nsimulated = \"mps2-an386\"\n");
+}
+
+#[test]
 fn boards_are_equal_where_chip_port_and_link_are() {
     let nucleo = board("kind = \"nucleo-l4r5zi\"\nprobe = \"A\"\n").specimen_of();
     let like = |text: &str| board(text).specimen_of() == nucleo;

@@ -131,13 +131,8 @@ fn hooks_and_histories_are_looked_at() {
 fn a_problem_of_this_machine_is_wrong_where_a_board_suffers_from_it() {
     let (folder, bench) = bench();
     let problem = |kind| Problem { kind, what: "what".to_owned(), mend: "mend".to_owned() };
-    let environment = |kind| Environment {
-        usb: false,
-        probes: Vec::new(),
-        ports: Vec::new(),
-        groups: Vec::new(),
-        problems: vec![problem(kind)],
-    };
+    let environment =
+        |kind| Environment { usb: false, probes: Vec::new(), ports: Vec::new(), problems: vec![problem(kind)] };
     let severity = |bench: &Bench, kind| bench.examine_host(&environment(kind)).pop().unwrap().severity;
     assert_eq!(severity(&bench, ProblemKind::NoUsb), Severity::Wrong);
     assert_eq!(severity(&bench, ProblemKind::PortHeld), Severity::Note, "no board has a serial port");
@@ -153,8 +148,7 @@ fn folders_that_cannot_be_used_are_wrong() {
     let (folder, bench) = bench();
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
-    let nothing =
-        Environment { usb: true, probes: Vec::new(), ports: Vec::new(), groups: Vec::new(), problems: Vec::new() };
+    let nothing = Environment { usb: true, probes: Vec::new(), ports: Vec::new(), problems: Vec::new() };
     assert_eq!(wrong(&bench.examine_host(&nothing)), [""; 0]);
     let bench = Bench { leases: Leases::new(&file), state: file.join("state"), ..bench };
     let findings = bench.examine_host(&nothing);

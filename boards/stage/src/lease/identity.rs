@@ -1,7 +1,7 @@
 //! What a board is known by, whatever the files that define it are called: its probe, or else its serial port. Two
 //! definitions of one board, of two users, must come to the same identity.
 
-use crate::{definition::Definition, serial};
+use crate::{bus::environment::is_probe, definition::Definition, serial};
 use probe_rs::probe::DebugProbeSelector;
 use std::path::Path;
 
@@ -15,6 +15,12 @@ pub fn identity(definition: &Definition, bench: &Path) -> String {
             Some(serial) => serial.to_owned(),
             None => canonical(probe),
         },
+        // The port of a probe is as good a name of the board as the probe itself.
+        (None, Some(serial::Identity::Usb { vendor, product, serial, .. }))
+            if !serial.is_empty() && is_probe(*vendor, *product) =>
+        {
+            serial.clone()
+        }
         (None, Some(usb @ serial::Identity::Usb { .. })) => usb.to_string(),
         (None, Some(serial::Identity::Path(path))) => absolute(path),
         (None, None) => format!("simulated:{}", definition.name),
@@ -55,7 +61,9 @@ fn canonical(selector: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::definition::Definitions;
 
     #[test]
     fn a_probe_is_known_by_its_serial_number_however_it_is_selected() {
@@ -69,5 +77,22 @@ mod tests {
         assert_eq!(probe_serial("0483:374b"), None);
         assert_eq!(canonical("0483:374B"), canonical("0483:374b:"));
         assert_eq!(canonical("20B7:9DB1:unix:/bench/A.probe"), "20b7:9db1:unix:/bench/A.probe");
+    }
+
+    #[test]
+    fn a_board_is_one_whether_it_is_named_by_its_probe_or_by_the_port_of_that() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = "chip = \"STM32L4R5ZITx\"\nfirmware = \"own\"\nlink = \"serial\"";
+        let put = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        put("probe.toml", "kind = \"nucleo-l4r5zi\"\nprobe = \"0483:374b:066BFF31\"\n");
+        put("port.toml", &format!("{own}\nserial = {{ usb = \"0483:374b:066BFF31\", interface = 2 }}\n"));
+        put("adapter.toml", &format!("{own}\nserial = {{ usb = \"0403:6011:066BFF31\", interface = 1 }}\n"));
+        put("nameless.toml", &format!("{own}\nserial = {{ usb = \"0483:374b:\" }}\n"));
+        let definitions = Definitions::load(&[folder.path().to_owned()]).unwrap();
+        let of = |name: &str| identity(definitions.board(name).unwrap(), Path::new("/bench"));
+        assert_eq!((of("probe").as_str(), of("port").as_str()), ("066BFF31", "066BFF31"));
+        // An adapter is none of the board's: each of its ports may lead to another.
+        assert_eq!(of("adapter"), "0403:6011-1:066BFF31");
+        assert_eq!(of("nameless"), "0483:374b:");
     }
 }

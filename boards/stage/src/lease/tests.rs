@@ -14,10 +14,20 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
 };
-use tempfile::{TempDir, tempdir};
+use tempfile::{TempDir, tempdir, tempdir_in};
 
 fn leases() -> (TempDir, Leases) {
-    let folder = tempdir().unwrap();
+    leases_in(tempdir().unwrap())
+}
+
+/// Where other users get to, too, wherever this one keeps what is temporary.
+fn leases_for_all() -> (TempDir, Leases) {
+    let (folder, leases) = leases_in(tempdir_in("/tmp").unwrap());
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+    (folder, leases)
+}
+
+fn leases_in(folder: TempDir) -> (TempDir, Leases) {
     let leases = Leases::new(folder.path().join("leases"));
     (folder, leases)
 }
@@ -273,8 +283,7 @@ fn as_another_user(program: &Path) -> Command {
 
 #[tokio::test]
 async fn users_share_the_leases_of_a_machine() {
-    let (folder, leases) = leases();
-    fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+    let (_folder, leases) = leases_for_all();
     // Made by this user, then held by another.
     drop(leases.take("SIM-1", &me()).await.unwrap());
     let mut other = Other::start(as_another_user(&program()), leases.folder(), "SIM-1");
@@ -289,9 +298,8 @@ async fn users_share_the_leases_of_a_machine() {
 
 #[test]
 fn a_folder_of_which_another_user_keeps_the_rest_out_is_told_with_the_mend() {
-    let (folder, leases) = leases();
+    let (_folder, leases) = leases_for_all();
     leases.check().unwrap();
-    fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
     fs::set_permissions(leases.folder(), Permissions::from_mode(0o555)).unwrap();
     let mut command = as_another_user(&program());
     let output = command.arg(leases.folder()).arg("SIM-1").stdin(Stdio::null()).output().unwrap();

@@ -13,15 +13,16 @@ use super::{
     thread::Jobs,
     words::could_not,
 };
-use crate::{definition::Definition, pipe::PipeEnd};
+use crate::{bus::environment, definition::Definition, pipe::PipeEnd};
 use farm::TargetError;
 use probe_rs::{
     MemoryInterface, Permissions, Session, Target,
     config::{Registry, TargetSelector},
-    probe::{DebugProbeSelector, Probe, WireProtocol, list::Lister},
+    probe::{DebugProbeError, DebugProbeSelector, Probe, WireProtocol, list::Lister},
     rtt::Rtt,
 };
 use std::{
+    path::Path,
     thread,
     time::{Duration, Instant},
 };
@@ -97,7 +98,7 @@ impl Device {
         let open = || -> Result<Probe, TargetError> {
             let mut probe = Lister::new()
                 .open(selector.clone())
-                .map_err(|error| could_not(&format!("open the probe {}", access.selector), &error))?;
+                .map_err(|error| not_opened(&access.selector, &selector, &error))?;
             // Probes that know but one protocol say so; it is the one they use then.
             if let Err(error) = probe.select_protocol(WireProtocol::Swd) {
                 tracing::debug!(%error, "the probe chooses its protocol itself");
@@ -323,6 +324,14 @@ impl Device {
             Some(relay) if relay.left() => TargetError::Bench(format!("the probe has left: {error}")),
             _ => error,
         }
+    }
+}
+
+/// A probe that this user may not open is no fault of the bench, and some drivers say of it that it is not there.
+fn not_opened(said: &str, selector: &DebugProbeSelector, error: &DebugProbeError) -> TargetError {
+    match environment::denied(Path::new("/"), selector) {
+        Some(problem) => TargetError::Blocked(format!("{}: {}", problem.what, problem.mend)),
+        None => could_not(&format!("open the probe {said}"), error),
     }
 }
 

@@ -4,18 +4,15 @@
 //! (probe-rs 0.32, `GlasgowNetDevice::transfer`). The relay stands in between: when the probe leaves, it sends the driver
 //! a packet to a channel that there is not, which the driver reports as an error; and it remembers that the probe left.
 
+use crate::sockets;
 use std::{
-    fs, io,
+    io,
     io::{Read, Write},
     net::{Shutdown, TcpStream},
-    os::unix::{
-        fs::DirBuilderExt,
-        net::{UnixListener, UnixStream},
-    },
-    path::{Path, PathBuf},
+    os::unix::net::{UnixListener, UnixStream},
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     thread,
 };
@@ -24,8 +21,6 @@ use std::{
 const UNIX: &str = "20b7:9db1:unix:";
 /// or by TCP.
 const TCP: &str = "20b7:9db1:tcp:";
-/// The longest path of a Unix socket, bytes.
-const LONGEST: usize = 107;
 /// Ends a packet that has begun, then a packet to channel 9 (COBS), which there is not.
 const NO_SUCH_CHANNEL: [u8; 4] = [0, 2, 9, 0];
 
@@ -53,8 +48,9 @@ impl Relay {
         } else {
             return Ok(None);
         };
-        let folder = Folder::new()?;
-        let near = folder.0.join("probe");
+        // For as long as the driver has not come.
+        let folder = sockets::folder("tinyfarm-probe-")?;
+        let near = folder.path().join("probe");
         let listener = UnixListener::bind(&near)?;
         let left = Arc::new(AtomicBool::new(false));
         let (from_probe, to_probe, gone) = (probe.try_clone()?, probe.try_clone()?, left.clone());
@@ -161,36 +157,6 @@ fn pass_on(mut from: impl Read, to: &mut impl Write) {
     }
 }
 
-/// A folder that only this user can enter, for as long as the driver has not come.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> io::Result<Self> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        loop {
-            let number = NEXT.fetch_add(1, Ordering::Relaxed);
-            let name = format!("tinyfarm-probe-{}-{number}", std::process::id());
-            let path = std::env::temp_dir().join(&name);
-            // Some CI systems have theirs deep down.
-            let fits = path.join("probe").as_os_str().len() <= LONGEST;
-            let path = if fits { path } else { Path::new("/tmp").join(name) };
-            match fs::DirBuilder::new().mode(0o700).create(&path) {
-                Ok(()) => return Ok(Self(path)),
-                // Left by a process of the same number that was killed.
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(error),
-            }
-        }
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let path: &Path = &self.0;
-        let _ = fs::remove_dir_all(path);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -199,8 +165,8 @@ mod tests {
 
     #[test]
     fn bytes_pass_and_a_probe_that_leaves_says_so_to_the_driver() {
-        let folder = Folder::new().unwrap();
-        let path = folder.0.join("simulated");
+        let folder = sockets::folder("tinyfarm-test-").unwrap();
+        let path = folder.path().join("simulated");
         let listener = UnixListener::bind(&path).unwrap();
         let relay = Relay::to(&format!("{UNIX}{}", path.display())).unwrap().unwrap();
         let (probe, _) = listener.accept().unwrap();

@@ -239,7 +239,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_probe_that_never_answers_is_left_behind_and_let_go_of_when_it_ends() {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = crate::sockets::folder("tinyfarm-test-").unwrap();
         let path = folder.path().join("probe");
         let silent = UnixListener::bind(&path).unwrap();
         let access = Access {

@@ -4,10 +4,17 @@ use farm::TargetError;
 use probe_rs::probe::{DebugProbeError, ProbeCreationError};
 use std::{error::Error, io};
 
-/// The bench's fault: `doing` did not work. `doing` completes "could not ...".
+const PERMISSION: &str = "this user may not use the probe: `tinyfarm boards doctor` says what gives the right, or \
+                          install the udev rules of probe-rs (https://probe.rs/docs/getting-started/probe-setup) and \
+                          plug it in again";
+
+/// `doing` did not work. `doing` completes "could not ...". It is the bench's fault, but where this user may not use the
+/// probe: then nothing could be tried.
 pub fn could_not(doing: &str, error: &(dyn Error + 'static)) -> TargetError {
-    let mend = mend(error).map(|mend| format!("; {mend}")).unwrap_or_default();
-    TargetError::Bench(format!("could not {doing}: {}{mend}", chain(error)))
+    let mend = mend(error);
+    let words =
+        format!("could not {doing}: {}{}", chain(error), mend.map_or(String::new(), |mend| format!("; {mend}")));
+    if mend == Some(PERMISSION) { TargetError::Blocked(words) } else { TargetError::Bench(words) }
 }
 
 /// The error and its causes, each once, from the outermost on.
@@ -28,8 +35,6 @@ pub fn chain(error: &(dyn Error + 'static)) -> String {
 
 /// What a person can do about it.
 fn mend(error: &(dyn Error + 'static)) -> Option<&'static str> {
-    const PERMISSION: &str = "this user may not use the probe: install the udev rules of probe-rs \
-                              (https://probe.rs/docs/getting-started/probe-setup) and plug it in again";
     const BUSY: &str = "another program holds the probe: end it (a debugger, an IDE, probe-rs, openocd)";
     const NOT_FOUND: &str = "is it plugged in? `tinyfarm boards list` shows what is";
     const NO_TARGET: &str = "the probe is there and the chip does not answer: check its power, the SWD cable, and \
@@ -86,8 +91,10 @@ mod tests {
             told(probe_rs::Error::from(DebugProbeError::TargetNotFound)),
             told(probe_rs::Error::Other("One thing.\n".to_owned())),
         ];
+        let denied = could_not("open it", &io::Error::from(io::ErrorKind::PermissionDenied));
+        assert!(matches!(denied, TargetError::Blocked(_)), "{denied:?}");
         insta::assert_snapshot!(shown.join("\n"), @r"
-        could not open the probe 0483:374b:066B: An error with the usage of the probe occurred: USB Communication Error: permission denied; this user may not use the probe: install the udev rules of probe-rs (https://probe.rs/docs/getting-started/probe-setup) and plug it in again
+        could not open the probe 0483:374b:066B: An error with the usage of the probe occurred: USB Communication Error: permission denied; this user may not use the probe: `tinyfarm boards doctor` says what gives the right, or install the udev rules of probe-rs (https://probe.rs/docs/getting-started/probe-setup) and plug it in again
         could not open the probe 0483:374b:066B: An error with the usage of the probe occurred: USB Communication Error: resource busy; another program holds the probe: end it (a debugger, an IDE, probe-rs, openocd)
         could not open the probe 0483:374b:066B: An error with the usage of the probe occurred: USB Communication Error: broken pipe
         could not open the probe 0483:374b:066B: The debug probe could not be created: The selected debug probe was not found. This can be due to permissions; is it plugged in? `tinyfarm boards list` shows what is

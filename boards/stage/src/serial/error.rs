@@ -1,6 +1,7 @@
 //! Why there is no serial link, and the mend.
 
 use super::Identity;
+use farm::TargetError;
 use std::{path::PathBuf, time::Duration};
 
 /// Why a serial port cannot be had.
@@ -68,4 +69,34 @@ pub enum SerialError {
         /// How it was missing at the end.
         last: Box<SerialError>,
     },
+}
+
+impl SerialError {
+    /// As the end of an attempt: nothing could be tried where this user may not open the port; else it is the bench's fault.
+    pub(crate) fn ended(&self) -> TargetError {
+        match self {
+            Self::Denied { .. } => TargetError::Blocked(self.to_string()),
+            Self::StayedAway { last, .. } if matches!(**last, Self::Denied { .. }) => last.ended(),
+            _ => TargetError::Bench(self.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_port_that_this_user_may_not_open_is_no_fault_of_the_bench() {
+        let identity = Identity::usb("0483:374b:066B", None).unwrap();
+        let mend = "join the group dialout".to_owned();
+        let denied = SerialError::Denied { identity: identity.clone(), path: "/dev/ttyACM0".into(), mend };
+        let limit = Duration::from_secs(10);
+        let stayed = SerialError::StayedAway { identity: identity.clone(), limit, last: Box::new(denied) };
+        let TargetError::Blocked(reason) = stayed.ended() else { panic!("{stayed}") };
+        assert!(reason.ends_with("join the group dialout"), "{reason}");
+        let missing = SerialError::NotThere { identity, there: "none is attached".to_owned() };
+        assert!(matches!(missing.ended(), TargetError::Bench(_)));
+    }
 }

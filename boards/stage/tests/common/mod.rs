@@ -48,7 +48,7 @@ pub fn lab(kind: &str, more: &str, faults: &[&str]) -> Lab {
 
 /// A board with this definition, played by `machine`.
 pub fn lab_of(machine: &str, definition: &str, faults: &[&str]) -> Lab {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = boards::sockets::folder("tinyfarm-lab-").unwrap();
     let bench = folder.path().join("bench");
     let (simulated, events) = play(machine, &bench, faults);
     let news = Arc::new(Mutex::new(Vec::new()));

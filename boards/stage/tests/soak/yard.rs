@@ -64,7 +64,7 @@ pub struct Yard {
 impl Yard {
     /// Switches on `count` boards.
     pub fn open(count: usize) -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix("tinyfarm-yard-").tempdir()?;
+        let folder = boards::sockets::folder("tinyfarm-yard-")?;
         let bench = folder.path().join("bench");
         let stand = |number: usize| {
             let (name, place) = (format!("sim-{number}"), format!("place-{number}"));

@@ -243,6 +243,12 @@ impl Mock {
         self
     }
 
+    /// A simulated board.
+    pub(super) fn simulated(mut self) -> Self {
+        self.info.simulated = true;
+        self
+    }
+
     /// Counts its sessions in `group` too.
     pub(super) fn counting_in(self, group: &Arc<Shared>) -> Self {
         Self { group: group.clone(), ..self }

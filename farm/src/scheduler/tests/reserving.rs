@@ -119,6 +119,18 @@ async fn a_job_does_not_wait_for_one_that_is_taken_while_another_is_free() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_simulated_board_has_a_job_only_where_no_real_one_can_however_long_that_takes() {
+    let slow = |name: &str| board(name).reserving(vec![Reserve::After(5 * SECOND)]);
+    let bench = Bench::new(vec![board("sim").simulated(), slow("real")]);
+    let result = bench.scheduler.run(any(1, 0, &["sim", "real"])).await;
+    assert_eq!((result.report.target.0.as_str(), bench.opened()), ("real", vec![0, 1]));
+
+    let bench = Bench::new(vec![board("sim").simulated(), board("real").reserving(vec![quarantined()])]);
+    let result = bench.scheduler.run(any(1, 0, &["sim", "real"])).await;
+    assert_eq!((result.report.target.0.as_str(), bench.opened()), ("sim", vec![1, 0]));
+}
+
+#[tokio::test(start_paused = true)]
 async fn infra_is_tried_again_on_an_equal_target_before_others_and_they_are_named() {
     let lost = |name: &str| board(name).script(1, vec![open(Open::Error(bench("probe lost")))]);
     let bench =

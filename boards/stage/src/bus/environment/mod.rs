@@ -14,7 +14,9 @@ mod tests;
 mod usb;
 
 pub(crate) use ports::{holder, mend_for_port};
+pub(crate) use usb::is_probe;
 
+use probe_rs::probe::DebugProbeSelector;
 use rustix::fs::Access;
 use serde::Serialize;
 use std::{
@@ -31,8 +33,6 @@ pub struct Environment {
     pub probes: Vec<SeenProbe>,
     /// The serial ports on it, in the order of their names.
     pub ports: Vec<SeenPort>,
-    /// The groups that may use probes and ports on this machine, as far as they exist.
-    pub groups: Vec<Group>,
     /// What keeps this user from using them.
     pub problems: Vec<Problem>,
 }
@@ -76,15 +76,6 @@ pub struct Process {
     pub name: String,
 }
 
-/// A group of users.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Group {
-    /// What it is called.
-    pub name: String,
-    /// Whether this process is in it.
-    pub member: bool,
-}
-
 /// Something that keeps this user from using what is attached.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
@@ -118,55 +109,56 @@ pub enum ProblemKind {
 ///
 /// Blocks for some milliseconds.
 pub fn environment(root: &Path) -> Environment {
-    look(root, &User::this())
+    look(root, may_open)
 }
 
-/// Who asks.
-struct User {
-    /// May do everything.
-    is_root: bool,
-    groups: Vec<u32>,
-    may_open: fn(&Path) -> bool,
+/// What keeps this user from opening the probe that `selector` means, if something does. `root` as above. Some probes can
+/// be opened all the same, by another file (hidraw): so this tells why one could not be, and not whether one can.
+///
+/// Blocks for some milliseconds.
+pub(crate) fn denied(root: &Path, selector: &DebugProbeSelector) -> Option<Problem> {
+    let devices = usb::devices(root);
+    let device = devices.iter().find(|device| device.is(selector))?;
+    denial(root, device, has_plugdev(root), may_open)
 }
 
-impl User {
-    fn this() -> Self {
-        let groups = rustix::process::getgroups().unwrap_or_default();
-        let own = rustix::process::getegid();
-        Self {
-            is_root: rustix::process::geteuid().is_root(),
-            groups: groups.into_iter().chain([own]).map(|group| group.as_raw()).collect(),
-            may_open: |path| rustix::fs::access(path, Access::READ_OK | Access::WRITE_OK).is_ok(),
-        }
+/// Whether this user may open a file.
+fn may_open(path: &Path) -> bool {
+    rustix::fs::access(path, Access::READ_OK | Access::WRITE_OK).is_ok()
+}
+
+/// What keeps a user from opening a probe.
+fn denial(root: &Path, device: &usb::Device, plugdev: bool, may_open: fn(&Path) -> bool) -> Option<Problem> {
+    let node = device.node(root);
+    match (may_open(&node), node.exists()) {
+        (true, _) => None,
+        (false, true) => Some(mends::probe_denied(device, plugdev)),
+        (false, false) => Some(mends::probe_hidden(device)),
     }
 }
 
-fn look(root: &Path, user: &User) -> Environment {
+fn has_plugdev(root: &Path) -> bool {
+    all_groups(root).iter().any(|(name, _)| name == "plugdev")
+}
+
+fn look(root: &Path, may_open: fn(&Path) -> bool) -> Environment {
     let mut problems = Vec::new();
     let usb = root.join("sys/bus/usb/devices").is_dir();
     if !usb {
         problems.push(mends::no_usb(is_container(root)));
     }
     let devices = usb::devices(root);
-    let groups = groups(root, user);
-    let plugdev = groups.iter().any(|group| group.name == "plugdev");
+    let plugdev = has_plugdev(root);
     let mut probes = Vec::new();
     for device in &devices {
         if device.is_probe() {
-            let node = device.node(root);
-            let may_open = (user.may_open)(&node);
-            if !may_open {
-                problems.push(if node.exists() {
-                    mends::probe_denied(device, plugdev)
-                } else {
-                    mends::probe_hidden(device)
-                });
-            }
-            probes.push(device.seen(may_open));
+            let denial = denial(root, device, plugdev, may_open);
+            probes.push(device.seen(denial.is_none()));
+            problems.extend(denial);
         }
         problems.extend(device.missing_drivers().into_iter().map(|driver| mends::no_driver(device, driver)));
     }
-    let ports = ports::ports(root, user);
+    let ports = ports::ports(root, may_open);
     for port in &ports {
         if !port.may_open {
             let what = format!("the serial port {} may not be opened by this user", port.path.display());
@@ -174,18 +166,11 @@ fn look(root: &Path, user: &User) -> Environment {
         }
         problems.extend(port.held_by.iter().map(|process| mends::port_held(port, process)));
     }
-    Environment { usb, probes, ports, groups, problems }
+    Environment { usb, probes, ports, problems }
 }
 
 fn is_container(root: &Path) -> bool {
     [".dockerenv", "run/.containerenv"].iter().any(|sign| root.join(sign).exists())
-}
-
-fn groups(root: &Path, user: &User) -> Vec<Group> {
-    // Debian and Fedora; Arch has uucp for dialout.
-    const NAMES: [&str; 3] = ["dialout", "plugdev", "uucp"];
-    let all = all_groups(root).into_iter().filter(|(name, _)| NAMES.contains(&name.as_str()));
-    all.map(|(name, number)| Group { name, member: user.is_root || user.groups.contains(&number) }).collect()
 }
 
 /// Every group of this machine and its number.

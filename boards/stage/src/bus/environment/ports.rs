@@ -1,6 +1,6 @@
 //! Serial ports on USB: who may open them, and who has them open.
 
-use super::{Process, SeenPort, User, all_groups, mends, usb::hex};
+use super::{Process, SeenPort, all_groups, mends, usb::hex};
 use std::{
     fs,
     os::unix::fs::MetadataExt as _,
@@ -8,7 +8,7 @@ use std::{
 };
 
 /// The serial ports on USB, in the order of their names.
-pub(super) fn ports(root: &Path, user: &User) -> Vec<SeenPort> {
+pub(super) fn ports(root: &Path, may_open: fn(&Path) -> bool) -> Vec<SeenPort> {
     let Ok(entries) = fs::read_dir(root.join("sys/class/tty")) else { return Vec::new() };
     let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
     let mut names: Vec<_> = names.filter(|name| name.starts_with("ttyACM") || name.starts_with("ttyUSB")).collect();
@@ -17,7 +17,7 @@ pub(super) fn ports(root: &Path, user: &User) -> Vec<SeenPort> {
         let path = Path::new("/dev").join(name);
         SeenPort {
             numbers: numbers(root, &path),
-            may_open: (user.may_open)(&below(root, &path)),
+            may_open: may_open(&below(root, &path)),
             held_by: holders(root, &path),
             path,
         }

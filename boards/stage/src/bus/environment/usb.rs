@@ -1,14 +1,17 @@
 //! Devices on USB, as Linux shows them: which are debug probes, and which lack a driver.
 
 use super::SeenProbe;
+use crate::bus::same_serial;
+use probe_rs::probe::DebugProbeSelector;
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-/// Probes that do not say "CMSIS-DAP" of themselves: vendor, products (none: all). Source: the drivers of probe-rs 0.32.
+/// Probes that do not say "CMSIS-DAP" of themselves, and two that do and are on many boards: vendor, products (none: all).
+/// Sources: the drivers of probe-rs 0.32; DAPLink; Raspberry Pi's debugprobe.
 /// FTDI's own numbers are left out: most of what bears them is a plain serial adapter.
-const PROBES: [(u16, &[u16]); 6] = [
+const PROBES: [(u16, &[u16]); 8] = [
     // ST-Link
     (0x0483, &[0x3742, 0x3748, 0x374a, 0x374b, 0x374e, 0x374f, 0x3752, 0x3753, 0x3754, 0x3757]),
     // J-Link
@@ -19,6 +22,10 @@ const PROBES: [(u16, &[u16]); 6] = [
     (0x1a86, &[0x8010, 0x8012, 0x55dd, 0x55de, 0x55e8]),
     // Black Magic Probe
     (0x1d50, &[0x6018]),
+    // DAPLink
+    (0x0d28, &[0x0204]),
+    // Raspberry Pi's debugprobe
+    (0x2e8a, &[0x000c]),
     // Glasgow
     (0x20b7, &[0x9db1]),
 ];
@@ -106,12 +113,23 @@ fn is_one_of(products: &[u16], product: u16) -> bool {
     products.is_empty() || products.contains(&product)
 }
 
+/// Whether a device with these numbers is a debug probe for sure.
+pub(crate) fn is_probe(vendor: u16, product: u16) -> bool {
+    PROBES.iter().any(|&(of, products)| of == vendor && is_one_of(products, product))
+}
+
 impl Device {
     /// Whether it is a debug probe, or may be one.
     pub(super) fn is_probe(&self) -> bool {
         let names = self.interfaces.iter().filter_map(|interface| interface.name.as_ref()).chain(&self.name);
-        PROBES.iter().any(|&(vendor, products)| vendor == self.vendor && is_one_of(products, self.product))
-            || names.into_iter().any(|name| name.contains("CMSIS-DAP"))
+        is_probe(self.vendor, self.product) || names.into_iter().any(|name| name.contains("CMSIS-DAP"))
+    }
+
+    /// Whether `selector` means it.
+    pub(super) fn is(&self, selector: &DebugProbeSelector) -> bool {
+        let serial = self.serial.as_deref().unwrap_or_default();
+        (self.vendor, self.product) == (selector.vendor_id, selector.product_id)
+            && selector.serial_number.as_deref().is_none_or(|wanted| same_serial(serial, wanted))
     }
 
     /// Drivers that would make serial ports of it and have not.
