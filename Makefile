@@ -7,18 +7,24 @@ REPORT ?= report
 FEATURES ?= features
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench lint clean
+.PHONY: help setup renode demo test bench bench-renode lint clean
 
 help: ## say what there is
-	@sed -n 's/^\([a-z]*\):.*## /make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-12s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## /make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
 
 setup: ## install what is missing (QEMU, compilers, Docker) and start a Docker engine
 	@scripts/setup
 
+renode: ## install Renode, the second emulator, from its releases
+	@scripts/renode
+
+# What is tagged @renode names Renode, and is blocked where it is not installed: it is left out there, and this says so.
 # tinyfarm's own exit code is in make's last line ("Error 1"); make itself always exits with 2 then.
 demo: setup ## run the shipped features on container, emulators and a simulated board, and write a report
 	cargo build
-	@cargo run --quiet -- run $(FEATURES) --report $(REPORT)
+	@cargo run --quiet -- targets | grep '^renode:.* ready, by' >/dev/null || { \
+		echo "demo: no Renode here (make renode installs it), so features tagged @renode are left out"; without="not @renode"; }; \
+	cargo run --quiet -- run $(FEATURES) --report $(REPORT) $${without:+--tags "$$without"}
 
 test: setup ## run every test
 	cargo test --workspace --no-fail-fast
@@ -26,6 +32,9 @@ test: setup ## run every test
 # The dev profile, for `make test` has built everything with it; `cargo bench` alone would build it all anew.
 bench: setup ## run the benchmarks
 	cargo bench --profile dev --bench '*'
+
+bench-renode: setup ## measure Renode beside QEMU, where it is installed
+	cargo bench --profile dev --bench numbers -- renode
 
 lint: setup ## check formatting and run clippy, warnings as errors
 	cargo fmt --all --check

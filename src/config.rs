@@ -46,6 +46,8 @@ pub struct Config {
     pub runner: RunnerConfig,
     /// QEMU.
     pub qemu: QemuConfig,
+    /// Renode.
+    pub renode: RenodeConfig,
     /// The board stage.
     pub boards: BoardsConfig,
     /// The file all this is from; `None` where there is none.
@@ -97,6 +99,16 @@ pub struct QemuConfig {
     pub program: Option<PathBuf>,
 }
 
+/// `[renode]`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RenodeConfig {
+    /// Renode's program, or the folder of a portable build; without it, what the environment variable `RENODE` names, or
+    /// `renode` on PATH, or what is unpacked in `renode` in the cache.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub program: Option<PathBuf>,
+}
+
 /// `[boards]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -130,6 +142,7 @@ impl Default for Config {
             container: ContainerConfig::default(),
             runner: RunnerConfig::default(),
             qemu: QemuConfig::default(),
+            renode: RenodeConfig::default(),
             boards: BoardsConfig::default(),
             file: None,
         }
@@ -278,7 +291,9 @@ impl Config {
         // A project without boards has no such folder.
         self.boards.folders.retain(|folder| !by_default || folder.is_dir());
         [&mut self.boards.bench, &mut self.boards.state, &mut self.boards.leases].into_iter().flatten().for_each(base);
-        self.qemu.program.iter_mut().filter(|path| path.components().count() > 1).for_each(base);
+        let programs = [&mut self.qemu.program, &mut self.renode.program].into_iter().flatten();
+        // A bare name is looked up on PATH.
+        programs.filter(|path| path.components().count() > 1).for_each(base);
         self
     }
 }
@@ -358,6 +373,7 @@ mod tests {
         let full = Config {
             runner: RunnerConfig { program: Some("x".into()) },
             qemu: QemuConfig { program: Some("x".into()) },
+            renode: RenodeConfig { program: Some("x".into()) },
             boards: BoardsConfig {
                 bench: Some("x".into()),
                 state: Some("x".into()),

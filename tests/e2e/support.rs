@@ -103,6 +103,8 @@ impl Project {
         command.arg("--default-signal").arg(env!("CARGO_BIN_EXE_tinyfarm"));
         command.current_dir(self.path()).args(arguments).stdin(Stdio::null());
         command.env_remove("TINYFARM_LOG").env("NO_COLOR", "1");
+        // Tests that want a Renode say so: what others see does not depend on whether this machine has one.
+        command.env("RENODE", "/no/such/renode");
         command
     }
 
@@ -179,9 +181,7 @@ impl Running {
 
     /// The process numbers of its children with this name.
     pub fn children(&self, name: &str) -> Vec<u32> {
-        let all = fs::read_dir("/proc").expect("processes can be listed");
-        let numbers = all.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
-        numbers.filter(|number| is_child(*number, self.id(), name)).collect()
+        children(self.id(), name)
     }
 
     /// Kills the one child that has this name.
@@ -207,6 +207,13 @@ impl Running {
 pub fn kill(signal: &str, process: u32) {
     let status = Command::new("sh").args(["-c", &format!("kill -{signal} {process}")]).status().expect("sh runs");
     assert!(status.success(), "kill -{signal} {process}");
+}
+
+/// The process numbers of the children of `parent` with this name.
+pub fn children(parent: u32, name: &str) -> Vec<u32> {
+    let all = fs::read_dir("/proc").expect("processes can be listed");
+    let numbers = all.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
+    numbers.filter(|number| is_child(*number, parent, name)).collect()
 }
 
 /// Whether a process with this name is a child of `parent`: `/proc/N/stat` is `N (name) state parent …`.

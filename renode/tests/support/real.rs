@@ -1,0 +1,15 @@
+//! The real Renode, for tests that are worth running against it as well.
+
+use renode_rs::Installation;
+
+/// The one that `RENODE` names, as [`Installation::find`] takes it; none where it is unset.
+pub fn real() -> Option<Installation> {
+    if std::env::var_os("RENODE").is_none_or(|named| named.is_empty()) {
+        println!("skipped: no Renode");
+        return None;
+    }
+    match Installation::find(&[]) {
+        Ok(installation) => Some(installation),
+        Err(error) => panic!("{error}"),
+    }
+}
