@@ -103,8 +103,8 @@ pub struct QemuConfig {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RenodeConfig {
-    /// Renode's program, or the folder of a portable build; without it, what the environment variable `RENODE` names, or
-    /// `renode` on PATH, or what is unpacked in `renode` in the cache.
+    /// Renode's program, or the folder of a portable build, or `image:TAG` for its container; without it, what the environment
+    /// variable `RENODE` names, or `renode` on PATH, or what is unpacked in `renode` in the cache.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub program: Option<PathBuf>,
 }

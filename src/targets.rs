@@ -31,19 +31,27 @@ pub fn gather(
         publish: config.container.publish,
         ..containers::ContainerOptions::new(run, builder.builder.as_ref().clone())
     };
-    let qemu = emulators::EmulatorOptions { qemu: config.qemu.program.clone(), builder: builder.builder.clone() };
+    let emulators = emulators::EmulatorOptions {
+        qemu: config.qemu.program.clone(),
+        renode: config.renode.program.clone(),
+        portable_renode: config.cache.join("renode"),
+        builder: builder.builder.clone(),
+    };
     let boards = boards::board::boards(board_options(config, Some(run), builder.builder.clone(), news)?);
     let boards = boards.into_diagnostic()?;
 
     let mut waiting = vec![("host".to_owned(), "container".into()), ("host".to_owned(), "host".into())];
-    let machines = emulators::machines(qemu);
+    let machines = emulators::machines(&emulators);
+    let platforms = emulators::renode::platforms(&emulators);
     waiting.extend(machines.iter().map(|machine| (machine.port().name.clone(), machine.info().id.clone())));
+    waiting.extend(platforms.iter().map(|platform| (platform.port().name.clone(), platform.info().id.clone())));
     waiting.extend(boards.iter().filter_map(|board| Some((board.port()?.name.clone(), board.info().id.clone()))));
     // Nothing was built yet, so nobody has been told anything.
     let _ = builder.waiting.set(waiting);
 
     let mut targets = containers::targets(&container);
     targets.extend(machines.into_iter().map(|machine| machine as Arc<dyn Target>));
+    targets.extend(platforms.into_iter().map(|platform| platform as Arc<dyn Target>));
     targets.extend(boards.into_iter().map(|board| board as Arc<dyn Target>));
     Ok(targets)
 }

@@ -11,6 +11,7 @@
 //! | `check` | `tinyfarm check` of a thousand files |
 //! | `many` | ten thousand scenarios in one run |
 //! | `boards` | jobs, link, load and endurance of boards |
+//! | `renode` | Renode beside QEMU |
 //! | `bare` | the bare loop over QEMU |
 //! | `project` | a folder with features and datasets, and the program run in it |
 //! | `facts` | on which machine, and when |
@@ -26,6 +27,7 @@ mod figures;
 mod jobs;
 mod many;
 mod project;
+mod renode;
 mod shipped;
 
 /// What goes wrong in a benchmark ends it, in whatever words it comes.
@@ -33,7 +35,7 @@ type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error + Send + 
 
 type Benchmark = (&'static str, &'static str, fn() -> Result);
 
-const BENCHMARKS: [Benchmark; 9] = [
+const BENCHMARKS: [Benchmark; 10] = [
     ("jobs", "hello_world jobs on emulators, from Gherkin to verdict", jobs::measure),
     ("cost", "what the farm adds to a job", cost::measure),
     ("shipped", "a warm run of the shipped features on 2 cores", shipped::measure),
@@ -43,6 +45,7 @@ const BENCHMARKS: [Benchmark; 9] = [
     ("board-link", "RTT payload beside raw memory accesses", boards::link::measure),
     ("board-farm", "eight boards and one farm", boards::busy::measure),
     ("board-soak", "1,000 jobs on boards with random faults", boards::soak::measure),
+    ("renode", "Renode beside QEMU, where it is installed", renode::measure),
 ];
 
 fn main() -> Result {

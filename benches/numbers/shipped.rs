@@ -29,7 +29,8 @@ pub fn measure() -> Result {
     }
     let project = Project::new()?;
     let features = format!("{REPOSITORY}/features");
-    let arguments = ["run", &features, "--report", "report", "--format", "json"];
+    // Without what names Renode: whether that is installed is no matter of this number.
+    let arguments = ["run", &features, "--tags", "not @renode", "--report", "report", "--format", "json"];
     let output = project.tinyfarm(&arguments).stdout(std::process::Stdio::piped()).output()?;
     if !output.status.success() {
         return Err(format!("the shipped features do not pass: {}", output.status).into());

@@ -79,7 +79,7 @@ fn signal_name(signal: i32) -> String {
 const LONGEST_TAIL: usize = 500;
 
 /// The last lines, as one.
-fn tail(stderr: &str) -> String {
+pub(crate) fn tail(stderr: &str) -> String {
     let lines: Vec<&str> = stderr.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let words = lines[lines.len().saturating_sub(4)..].join("; ");
     let skipped = words.chars().count().saturating_sub(LONGEST_TAIL);

@@ -2,11 +2,13 @@
 
 use crate::{
     bench::QemuBench,
+    blocked,
     engine::{Engine, Engines},
+    fits,
     launch::Launch,
 };
 use async_trait::async_trait;
-use farm::{Availability, Clock, Fault, JobSpec, Session, Slots, Stage, Target, TargetError, TargetId, TargetInfo};
+use farm::{Availability, Clock, JobSpec, Session, Slots, Stage, Target, TargetError, TargetId, TargetInfo};
 use firmware::{
     Builder, ExpectedRunner, Firmware, Instructions, Load, ModelImage, Port, RunnerSession, port::Qemu as QemuPort,
 };
@@ -72,10 +74,6 @@ impl Qemu {
     }
 }
 
-fn blocked(error: impl std::error::Error) -> TargetError {
-    TargetError::Blocked(error.to_string())
-}
-
 #[async_trait]
 impl Target for Qemu {
     fn info(&self) -> &TargetInfo {
@@ -107,9 +105,4 @@ impl Target for Qemu {
         let session = RunnerSession::open(link, bench, job, Load::Beside, ExpectedRunner::from(firmware)).await?;
         Ok(Box::new(session))
     }
-}
-
-/// Whether a model image of `needed` bytes has room in `available`.
-fn fits(needed: u64, available: u64) -> Result<(), Fault> {
-    if needed <= available { Ok(()) } else { Err(Fault::DoesNotFit { what: "model".into(), needed, available }) }
 }

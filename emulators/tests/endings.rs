@@ -116,7 +116,7 @@ async fn firmware_that_scribbles_over_the_links_words_is_a_crash_of_the_device()
     let mut bytes = fs::read(&path).unwrap();
     bytes[60..68].copy_from_slice(&[0, 0, 0, 0x10, 0, 0, 0, 0x10]); // the segment's address
     fs::write(&path, bytes).unwrap();
-    let job = job(&target, &model("hello_world"), sine(1));
+    let job = job(&*target, &model("hello_world"), sine(1));
     let launch = Launch { elf: path, model_address: None, ..target.launch().await.unwrap() };
     let firmware = common::BUILDER.build(target.port()).await.unwrap();
     let started = launch.start(&[]).await.unwrap();
@@ -129,9 +129,9 @@ async fn firmware_that_scribbles_over_the_links_words_is_a_crash_of_the_device()
 #[tokio::test(flavor = "multi_thread")]
 async fn a_qemu_that_is_killed_in_mid_job_is_the_benchs_fault() {
     let target = machine("mps3-an547");
-    let job = job(&target, &model("person_detection_grayscale"), vec![sample("person_image_data_grayscale.data"); 8]);
+    let job = job(&*target, &model("person_detection_grayscale"), vec![sample("person_image_data_grayscale.data"); 8]);
     for (signal, word) in [(Signal::KILL, "SIGKILL"), (Signal::TERM, "signal 15")] {
-        let mut session = open(&target, &job).await.unwrap();
+        let mut session = open(&*target, &job).await.unwrap();
         let pid = qemus("mps3-an547")[0];
         let killed = AtomicBool::new(false);
         let kill_once = |done: usize| {
@@ -151,8 +151,8 @@ async fn a_qemu_that_is_killed_in_mid_job_is_the_benchs_fault() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_is_closed_or_dropped_and_an_open_that_is_dropped_leave_no_process() {
     let target = machine("lm3s6965evb");
-    let job = job(&target, &model("hello_world"), sine(3));
-    let mut session = open(&target, &job).await.unwrap();
+    let job = job(&*target, &model("hello_world"), sine(3));
+    let mut session = open(&*target, &job).await.unwrap();
     let pid = qemus("lm3s6965evb")[0];
     session.infer(job.dataset.inputs(), &|_| ()).await.unwrap();
     let log = session.log();
@@ -161,7 +161,7 @@ async fn a_session_that_is_closed_or_dropped_and_an_open_that_is_dropped_leave_n
     session.close().await;
     assert!(!Path::new(&format!("/proc/{pid}")).exists(), "close waits for the end");
 
-    let session = open(&target, &job).await.unwrap();
+    let session = open(&*target, &job).await.unwrap();
     let pid = qemus("lm3s6965evb")[0];
     drop(session);
     gone(pid).await;
@@ -184,12 +184,12 @@ async fn a_session_that_is_closed_or_dropped_and_an_open_that_is_dropped_leave_n
 #[tokio::test(flavor = "multi_thread")]
 async fn jobs_side_by_side_hold_none_of_each_others_sockets_and_leave_no_descriptor_behind() {
     let target = machine("netduinoplus2");
-    let job = job(&target, &model("hello_world"), sine(2));
-    run(&target, &job).await.unwrap();
+    let job = job(&*target, &model("hello_world"), sine(2));
+    run(&*target, &job).await.unwrap();
     let opens: Vec<_> = (0..6)
         .map(|_| {
             let (target, job) = (target.clone(), job.clone());
-            tokio::spawn(async move { open(&target, &job).await.unwrap() })
+            tokio::spawn(async move { open(&*target, &job).await.unwrap() })
         })
         .collect();
     let mut sessions = Vec::new();
@@ -219,7 +219,7 @@ async fn jobs_side_by_side_hold_none_of_each_others_sockets_and_leave_no_descrip
 #[ignore = "plays the farm that is killed"]
 async fn farm_to_be_killed() {
     let target = machine("microbit");
-    let _session = open(&target, &job(&target, &model("hello_world"), sine(1))).await.unwrap();
+    let _session = open(&*target, &job(&*target, &model("hello_world"), sine(1))).await.unwrap();
     println!("\nqemu is {}", qemus("microbit")[0]);
     std::future::pending::<()>().await;
 }
@@ -247,14 +247,14 @@ fn script(folder: &Path, then: &str) -> Arc<Qemu> {
     );
     firmware::testing::write_program(&path, &text).unwrap();
     let options = EmulatorOptions { qemu: Some(path), ..common::options() };
-    machines(options).into_iter().find(|machine| machine.port().name == "mps2-an386").unwrap()
+    machines(&options).into_iter().find(|machine| machine.port().name == "mps2-an386").unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_script_around_qemu_takes_what_it_started_along() {
     let folder = tempfile::tempdir().unwrap();
     let target = script(folder.path(), "sleep 600 & echo $! > new; mv new left; wait");
-    let job = job(&target, &model("hello_world"), sine(1));
+    let job = job(&*target, &model("hello_world"), sine(1));
     let left = async {
         loop {
             match fs::read_to_string(folder.path().join("left")) {
@@ -274,7 +274,7 @@ async fn a_script_around_qemu_takes_what_it_started_along() {
 async fn a_script_that_ends_at_once_is_no_fault_of_the_firmware() {
     let folder = tempfile::tempdir().unwrap();
     let target = script(folder.path(), "exit 0");
-    let error = target.open(&job(&target, &model("hello_world"), sine(1))).await.map(|_| ()).unwrap_err();
+    let error = target.open(&job(&*target, &model("hello_world"), sine(1))).await.map(|_| ()).unwrap_err();
     let TargetError::Bench(reason) = &error else { panic!("{error:?}") };
     assert!(reason.starts_with("QEMU ended with exit status 0"), "{reason}");
 }
@@ -282,8 +282,8 @@ async fn a_script_that_ends_at_once_is_no_fault_of_the_firmware() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_qemu_that_somebody_stopped_is_late_by_the_benchs_fault() {
     let target = machine("stm32vldiscovery");
-    let job = job(&target, &model("hello_world"), sine(1));
-    let mut session = open(&target, &job).await.unwrap();
+    let job = job(&*target, &model("hello_world"), sine(1));
+    let mut session = open(&*target, &job).await.unwrap();
     assert_eq!(session.why_late().await, None);
     let pid = qemus("stm32vldiscovery")[0];
     kill(pid, Signal::STOP);
@@ -305,12 +305,12 @@ async fn a_missing_and_a_too_old_qemu_are_absent_and_block_their_jobs_with_the_r
     for (qemu, expected) in
         [(old, "is QEMU 5.2.0, and 7.2.0 or newer is needed"), (folder.path().join("none"), "is not a program")]
     {
-        let targets = machines(EmulatorOptions { qemu: Some(qemu), ..common::options() });
+        let targets = machines(&EmulatorOptions { qemu: Some(qemu), ..common::options() });
         assert_eq!(targets.len(), 9, "all are named, whether they can be used or not");
         let target: &Arc<Qemu> = &targets[0];
         let Availability::Absent { reason } = target.availability().await else { panic!("{expected}") };
         assert!(reason.contains(expected), "{reason}");
-        let spec: JobSpec = job(target, &model("hello_world"), sine(1));
+        let spec: JobSpec = job(&**target, &model("hello_world"), sine(1));
         for result in [target.prepare().await, target.open(&spec).await.map(|_| ())] {
             assert_eq!(result, Err(TargetError::Blocked(reason.clone())));
         }

@@ -5,7 +5,7 @@ mod common;
 
 use common::{big_endian_sample, float, job, machine, model, run, sample, sine};
 use emulators::{Launch, bench::QemuBench};
-use farm::{Availability, Clock, Fault, Session, TargetError};
+use farm::{Availability, Clock, Fault, Session, Target, TargetError};
 use firmware::{Instructions, Load, ModelImage, RunnerSession};
 
 const MACHINES: [&str; 9] = [
@@ -22,7 +22,7 @@ const MACHINES: [&str; 9] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_machine_is_there_and_says_by_which_qemu() {
-    let targets = emulators::targets(common::options());
+    let targets = emulators::machines(&common::options());
     let mut names: Vec<&str> = targets.iter().map(|target| target.info().id.0.as_str()).collect();
     let mut expected: Vec<String> = MACHINES.iter().map(|name| format!("qemu:{name}")).collect();
     names.sort_unstable();
@@ -41,7 +41,7 @@ async fn hello_world_is_a_sine_on_every_machine_and_the_same_to_the_bit() {
     let mut first: Option<Vec<Vec<u8>>> = None;
     for name in MACHINES {
         let target = machine(name);
-        let (handshake, inferences) = run(&target, &job(&target, &model, inputs.clone())).await.unwrap();
+        let (handshake, inferences) = run(&*target, &job(&*target, &model, inputs.clone())).await.unwrap();
         assert_eq!(handshake.clock, Clock::QemuInstructions);
         assert_eq!(handshake.model, model.digest());
         for (input, inference) in inputs.iter().zip(&inferences) {
@@ -58,13 +58,13 @@ async fn jobs_side_by_side_bring_the_same_evidence_to_the_bit_and_the_instructio
     let model = model("hello_world");
     for name in ["mps2-an386", "mps3-an547", "netduinoplus2"] {
         let target = machine(name);
-        let job = job(&target, &model, sine(30));
-        let alone = run(&target, &job).await.unwrap();
+        let job = job(&*target, &model, sine(30));
+        let alone = run(&*target, &job).await.unwrap();
         // More than the machine has cores: each is interrupted at other places.
         let crowd: Vec<_> = (0..10)
             .map(|_| {
                 let (target, job) = (target.clone(), job.clone());
-                tokio::spawn(async move { run(&target, &job).await.unwrap() })
+                tokio::spawn(async move { run(&*target, &job).await.unwrap() })
             })
             .collect();
         for together in crowd {
@@ -80,14 +80,14 @@ async fn magic_wand_and_micro_speech_answer_right_over_shared_memory_and_over_th
     for name in ["mps2-an386", "netduinoplus2"] {
         let target = machine(name);
         let inputs = vec![sample("yes_micro_f2e59fea_nohash_1.data"), sample("no_micro_f9643d42_nohash_4.data")];
-        let (_, said) = run(&target, &job(&target, &speech, inputs)).await.unwrap();
+        let (_, said) = run(&*target, &job(&*target, &speech, inputs)).await.unwrap();
         assert_eq!(said[0].output, [0, 0, 255, 0], "{name}");
         assert_eq!(said[1].output, [0, 17, 0, 239], "{name}");
         let inputs = vec![
             big_endian_sample("ring_micro_f9643d42_nohash_4.data"),
             big_endian_sample("slope_micro_f2e59fea_nohash_1.data"),
         ];
-        let (_, waved) = run(&target, &job(&target, &wand, inputs)).await.unwrap();
+        let (_, waved) = run(&*target, &job(&*target, &wand, inputs)).await.unwrap();
         let class = |output: &[u8], index: usize| float(&output[4 * index..]);
         assert!((class(&waved[0].output, 1) - 0.801).abs() < 0.001, "{name}: {waved:?}");
         assert!((class(&waved[1].output, 2) - 0.954).abs() < 0.001, "{name}: {waved:?}");
@@ -99,7 +99,7 @@ async fn a_person_is_seen_in_inputs_larger_than_a_uart_would_take_in_good_time()
     let target = machine("mps2-an386");
     let model = model("person_detection_grayscale");
     let inputs = vec![sample("person_image_data_grayscale.data"), sample("no_person_image_data_grayscale.data")];
-    let (handshake, seen) = run(&target, &job(&target, &model, inputs)).await.unwrap();
+    let (handshake, seen) = run(&*target, &job(&*target, &model, inputs)).await.unwrap();
     assert_eq!(seen[0].output, [43, 250, 44]);
     assert_eq!(seen[1].output, [14, 107, 215]);
     assert!(handshake.arena_used > 80_000, "{handshake:?}");
@@ -110,7 +110,7 @@ async fn a_model_larger_than_its_room_does_not_fit_and_both_sizes_are_told() {
     let target = machine("stm32vldiscovery");
     let model = model("person_detection_grayscale");
     let inputs = vec![sample("person_image_data_grayscale.data")];
-    let error = run(&target, &job(&target, &model, inputs)).await.unwrap_err();
+    let error = run(&*target, &job(&*target, &model, inputs)).await.unwrap_err();
     let TargetError::Fault(Fault::DoesNotFit { what, needed, available }) = &error else { panic!("{error:?}") };
     assert_eq!((what.as_ref(), *needed), ("model", 236_072 + 64));
     assert!(*available > 0 && *available < 131_072, "{error}");
@@ -134,8 +134,8 @@ async fn instructions_are_counted_and_not_the_time_they_were_given() {
     let model = model("hello_world");
     for name in ["mps2-an385", "mps2-an505", "mps3-an547", "netduinoplus2"] {
         let target = machine(name);
-        let job = job(&target, &model, sine(12));
-        let (_, usual) = run(&target, &job).await.unwrap();
+        let job = job(&*target, &model, sine(12));
+        let (_, usual) = run(&*target, &job).await.unwrap();
         let launch = target.launch().await.unwrap();
         let slower = Launch { icount_shift: launch.icount_shift + 1, ..launch };
         let firmware = common::BUILDER.build(target.port()).await.unwrap();

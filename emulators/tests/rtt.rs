@@ -284,8 +284,8 @@ async fn a_probe_asks_for_rtt_and_gets_the_same_answers_in_the_same_instructions
     let model = model("hello_world");
     for name in ["netduinoplus2", "mps2-an386", "mps2-an385"] {
         let target = machine(name);
-        let job = job(&target, &model, sine(12));
-        let (handshake, expected) = run(&target, &job).await.unwrap();
+        let job = job(&*target, &model, sine(12));
+        let (handshake, expected) = run(&*target, &job).await.unwrap();
 
         let firmware = common::BUILDER.build(target.port()).await.unwrap();
         let launch = target.launch().await.unwrap();
@@ -301,7 +301,7 @@ async fn a_probe_asks_for_rtt_and_gets_the_same_answers_in_the_same_instructions
 #[tokio::test(flavor = "multi_thread")]
 async fn the_fault_report_comes_over_rtt_too_and_names_the_place() {
     let target = machine("netduinoplus2");
-    let job = job(&target, &model("hello_world"), sine(3));
+    let job = job(&*target, &model("hello_world"), sine(3));
     let firmware = common::BUILDER.build(target.port()).await.unwrap();
     let launch = target.launch().await.unwrap();
     let mut session = Session::open(&launch, target.port(), firmware, &job, &[]).await;
@@ -328,7 +328,7 @@ async fn firmware_of_a_chip_without_a_uart_runs_from_ram() {
     let firmware = common::BUILDER.build(&port).await.unwrap();
     let model = model("micro_speech");
     let inputs = vec![sample("yes_micro_f2e59fea_nohash_1.data"), sample("no_micro_f9643d42_nohash_4.data")];
-    let job = job(&target, &model, inputs);
+    let job = job(&*target, &model, inputs);
     let launch = target.launch().await.unwrap();
     // Stack pointer and first instruction, as a boot ROM or a probe would set them.
     let (stack, entry) = (ram.origin + port.stack, firmware.address(symbols::ENTRY).unwrap() | 1);

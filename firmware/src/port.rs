@@ -73,6 +73,8 @@ pub struct Port {
     pub shared_memory: Option<SharedMemory>,
     /// How QEMU runs it; `None` where QEMU does not.
     pub qemu: Option<Qemu>,
+    /// How Renode runs it; `None` where Renode does not.
+    pub renode: Option<Renode>,
 }
 
 /// A compiler that the builder knows.
@@ -230,6 +232,8 @@ pub enum UartDriver {
     Pl011,
     /// Nordic nRF51 UART.
     Nrf,
+    /// Nordic nRF52 UARTE: by DMA alone, as Renode has it.
+    Uarte,
 }
 
 impl UartDriver {
@@ -240,6 +244,7 @@ impl UartDriver {
             Self::Stm32 => "STM32",
             Self::Pl011 => "PL011",
             Self::Nrf => "NRF",
+            Self::Uarte => "UARTE",
         }
     }
 }
@@ -272,6 +277,16 @@ pub struct Qemu {
     /// An instruction takes 2 to this power nanoseconds of the guest's time: two ticks of its clock at least, because
     /// SysTick loses up to two of them.
     pub icount_shift: u32,
+}
+
+/// How Renode runs a port.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Renode {
+    /// Name of the platform, a file in `renode/platforms`: `stm32f4_discovery`.
+    pub platform: String,
+    /// The UART that carries the protocol, as the platform names it: `sysbus.usart1`.
+    pub uart: String,
 }
 
 impl Port {

@@ -1,5 +1,5 @@
 //! The microcontrollers' half of the runner, as far as it runs on this machine: the rings of the RTT link with a thread as
-//! their probe, and the arithmetic of the clock.
+//! their probe, the arithmetic of the clock, and the UARTE with a model of Renode's.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
@@ -38,6 +38,26 @@ fn bytes_go_through_rings_of_any_size_in_order_and_no_cycle_is_lost_when_a_count
             .arg(&program));
         for seed in 1..=3 {
             run(Command::new(&program).args([seed.to_string(), "300000".to_owned()]));
+        }
+    }
+}
+
+#[test]
+fn the_uarte_loses_no_byte_of_a_burst_whenever_it_comes() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("uarte");
+    // Its registers have room for addresses below 4 GiB, as a program has them that lies at a fixed place.
+    run(Command::new("g++")
+        .args(["-std=c++11", "-Wall", "-Wextra", "-Werror", "-O1", "-g", "-no-pie"])
+        .arg("-I")
+        .arg(here.join("runner"))
+        .arg(here.join("tests/cortexm/uarte.cc"))
+        .arg("-o")
+        .arg(&program));
+    for seed in 1..=10 {
+        for chance in [2, 10, 100] {
+            run(Command::new(&program).args([seed.to_string(), chance.to_string()]));
         }
     }
 }

@@ -9,8 +9,7 @@ mod stand_in;
 use real::real;
 use renode_rs::{
     Installation, StartOptions, Version,
-    external_control::Capabilities,
-    process::{Ended, EndedBy, Exit, MonitorPort, ServerError, StartError},
+    process::{Ended, EndedBy, Exit, MonitorPort, StartError},
 };
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::{Value, json};
@@ -330,23 +329,6 @@ async fn its_version_is_asked_for_without_starting_it() {
     let stand_in = StandIn::new(json!({ "long_version": "command line options" }));
     let error = stand_in.installation().version().await.unwrap_err();
     assert!(matches!(error, StartError::Version(_)), "{error:?}");
-}
-
-#[tokio::test]
-async fn servers_are_opened_on_ports_of_their_own() {
-    let stand_in = StandIn::new(json!({ "servers_taken": 3 }));
-    let renode = stand_in.installation().start(&stand_in.options()).await.unwrap();
-    renode.uart("sysbus.usart2").await.unwrap();
-    renode.uart("sysbus.usart2").await.unwrap();
-    renode.external_control(Capabilities::ALL).await.unwrap();
-    let error = renode.uart("sysbus.usart2; quit").await.unwrap_err();
-    assert!(matches!(error, ServerError::Name(_)), "{error:?}");
-    let error = renode.uart("sysbus.nosuch").await.unwrap_err();
-    assert!(
-        matches!(error, ServerError::Robot(_)) && error.to_string().contains("No such command or device"),
-        "{error}"
-    );
-    renode.end().await;
 }
 
 /// The variable by which [`parent_that_is_killed`] knows that it is one.

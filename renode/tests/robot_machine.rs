@@ -112,6 +112,52 @@ async fn a_short_run_after_a_free_one_first_reaches_the_end_of_the_quantum() {
 }
 
 #[tokio::test]
+async fn a_run_after_a_free_one_reaches_the_end_of_a_quantum_that_was_longer() {
+    let info = recorded("robot-reset", "quantum and Advance");
+    let (server, machine) = machine(vec![
+        command("start", "Starting emulation...\r\n\r"),
+        command("pause", "Pausing emulation...\r\n\r"),
+        info,
+        command("emulation SetGlobalQuantum \"0.00001\"", ""),
+        command("emulation RunToNearestSyncPoint", ""),
+        command("emulation RunFor \"0.00005\"", ""),
+        command("emulation RunFor \"0.00005\"", ""),
+    ])
+    .await;
+    let robot = machine.robot();
+    robot.start().await.expect("a start");
+    robot.pause().await.expect("a pause");
+    robot.set_quantum(Duration::from_micros(10)).await.expect("a quantum");
+    robot.run_for(Duration::from_micros(50)).await.expect("a run");
+    robot.run_for(Duration::from_micros(50)).await.expect("a run");
+    server.finish();
+}
+
+#[tokio::test]
+async fn commands_and_keywords_that_run_freely_are_remembered() {
+    let start = command("Clear; start; pause", "");
+    let script = Exchange::new("ExecuteScript", &["/x.resc"], passed(""));
+    let info = || recorded("robot-reset", "quantum and Advance");
+    let (server, machine) = machine(vec![
+        start,
+        info(),
+        command("emulation RunToNearestSyncPoint", ""),
+        command("emulation RunFor \"0.00001\"", ""),
+        script,
+        info(),
+        command("emulation RunToNearestSyncPoint", ""),
+        command("emulation RunFor \"0.00001\"", ""),
+    ])
+    .await;
+    let robot = machine.robot();
+    robot.execute("Clear; start; pause").await.expect("a free run");
+    robot.run_for(Duration::from_micros(10)).await.expect("a run");
+    robot.keyword("ExecuteScript", &["/x.resc"], &[]).await.expect("a script");
+    robot.run_for(Duration::from_micros(10)).await.expect("a run");
+    server.finish();
+}
+
+#[tokio::test]
 async fn a_run_of_a_started_emulation_is_refused() {
     let refused = recorded("robot-stm32f4-hello", "the timed-out wait left");
     let (server, machine) = machine(vec![refused]).await;

@@ -111,7 +111,11 @@ impl Place {
         ),
         ("any board", "the same, of all boards"),
         ("the target \"…\"", "one target of whatever kind"),
-        ("every emulator", "all emulated machines; one that the model does not fit is a fail"),
+        (
+            "every emulator",
+            "all emulated machines that are there: those of QEMU, and of Renode where it is installed; one that the \
+             model does not fit is a fail",
+        ),
         ("every emulator that it fits", "the same, but machines that the model does not fit are left out and named"),
         ("every board tagged \"m4\"", "all boards that have all these tags"),
         ("every board", "all boards"),

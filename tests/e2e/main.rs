@@ -16,6 +16,7 @@ mod criteria;
 mod interrupted;
 mod lost_bench;
 mod misbehaving_runner;
+mod renode;
 mod reports;
 mod sim_board;
 mod support;

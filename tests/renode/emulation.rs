@@ -18,6 +18,8 @@ pub struct Emulation {
     terminals: BTreeMap<String, Terminal>,
     /// Files that were loaded so far: each is kept under a number.
     loaded: u32,
+    /// `numbersMode Decimal` was given.
+    decimal: bool,
 }
 
 #[derive(Default)]
@@ -36,7 +38,7 @@ type Outcome = Result<String, Refusal>;
 impl Emulation {
     /// One whose files are kept in this folder.
     pub fn new(folder: PathBuf, orders: Arc<Orders>) -> Self {
-        Self { folder, orders, machine: None, terminals: BTreeMap::new(), loaded: 0 }
+        Self { folder, orders, machine: None, terminals: BTreeMap::new(), loaded: 0, decimal: false }
     }
 
     /// Ends everything in it.
@@ -69,6 +71,10 @@ impl Emulation {
                 done()
             }
             ["mach", "create", name] => self.create(name),
+            ["numbersMode", mode @ ("Decimal" | "Hexadecimal")] => {
+                self.decimal = *mode == "Decimal";
+                done()
+            }
             ["emulation", rest @ ..] => self.emulation(rest),
             ["start"] => self.start(),
             ["pause"] => {
@@ -81,7 +87,7 @@ impl Emulation {
             ["machine", rest @ ..] if self.machine.is_some() => self.on_machine(rest),
             ["sysbus", rest @ ..] if self.machine.is_some() => self.on_bus(rest),
             ["cpu" | "sysbus.cpu", rest @ ..] => match &mut self.machine {
-                Some(machine) if machine.has_platform => machine.on_cpu(rest),
+                Some(machine) if machine.has_platform => machine.on_cpu(rest, self.decimal),
                 _ => Err(Refusal::NoSuch(words[0].to_owned())),
             },
             [other, ..] => Err(Refusal::NoSuch((*other).to_owned())),
@@ -202,7 +208,8 @@ impl Emulation {
                     return Err(Refusal::signature());
                 };
                 let bytes = self.machine_mut()?.read(address, count);
-                let bytes = bytes.iter().map(|byte| format!("0x{byte:02X}, ")).collect::<String>();
+                let bytes =
+                    bytes.into_iter().map(|byte| shown(byte.into(), 2, self.decimal) + ", ").collect::<String>();
                 Ok(format!("[\r\r\n{bytes}\r\r\n]\r\r\n"))
             }
             ["LoadELF" | "LoadBinary" | "ReadBytes", ..] => Err(Refusal::signature()),
@@ -233,13 +240,15 @@ const METHODS: [&str; 4] =
     ["SetGlobalQuantum", "SetGlobalAdvanceImmediately", "SetGlobalSerialExecution", "CreateServerSocketTerminal"];
 
 impl Machine {
-    fn on_cpu(&mut self, words: &[&str]) -> Outcome {
+    fn on_cpu(&mut self, words: &[&str], decimal: bool) -> Outcome {
         match words {
             ["PerformanceInMips", mips] if number(mips).is_some() => done(),
             ["PC"] => {
                 let pc = self.guest.as_mut().and_then(Guest::pc).unwrap_or(0);
-                Ok(format!("0x{pc:X}\r\r\n"))
+                Ok(shown(pc.into(), 1, decimal) + "\r\r\n")
             }
+            // QEMU keeps no count that it would tell.
+            ["ExecutedInstructions"] => Ok(shown(0, 16, decimal) + "\r\r\n"),
             ["IsHalted"] => {
                 let runs = self.guest.as_mut().is_some_and(|guest| !guest.has_ended());
                 Ok(format!("{}\r\r\n", if runs { "False" } else { "True" }))
@@ -270,6 +279,11 @@ fn done() -> Outcome {
 
 fn lacks(element: &str, member: &str) -> Refusal {
     Refusal::Cannot(format!("{element} does not provide a field, method or property {member}."))
+}
+
+/// A number as the monitor prints it, with so many hexadecimal digits.
+fn shown(number: u64, digits: usize, decimal: bool) -> String {
+    if decimal { number.to_string() } else { format!("0x{number:0digits$X}") }
 }
 
 fn number(text: &str) -> Option<u64> {

@@ -35,7 +35,7 @@ static BUILDER: LazyLock<Arc<Builder>> = LazyLock::new(|| {
 });
 
 fn emulated(name: &str) -> Arc<Qemu> {
-    let machines = emulators::machines(EmulatorOptions { qemu: None, builder: BUILDER.clone() });
+    let machines = emulators::machines(&EmulatorOptions::new(BUILDER.clone()));
     machines.into_iter().find(|machine| machine.port().name == name).unwrap()
 }
 

@@ -27,8 +27,8 @@ fn bench(error: TargetError) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hello_world_brings_the_emulators_evidence_to_the_bit_and_the_instruction() {
-    let options = EmulatorOptions { qemu: None, builder: common::BUILDER.clone() };
-    let emulated = machines(options).into_iter().find(|one| one.info().id.0 == "qemu:netduinoplus2").unwrap();
+    let options = EmulatorOptions::new(common::BUILDER.clone());
+    let emulated = machines(&options).into_iter().find(|one| one.info().id.0 == "qemu:netduinoplus2").unwrap();
     let lab = lab(KIND, "", &[]);
     let model = model("hello_world");
     let job = job(&model, sine(40));

@@ -21,11 +21,11 @@ pub static BUILDER: LazyLock<Arc<Builder>> =
     LazyLock::new(|| Arc::new(Builder::new(&cache(), tflm::locate().unwrap(), 4)));
 
 pub fn options() -> EmulatorOptions {
-    EmulatorOptions { qemu: None, builder: BUILDER.clone() }
+    EmulatorOptions::new(BUILDER.clone())
 }
 
 pub fn machine(name: &str) -> Arc<Qemu> {
-    machines(options()).into_iter().find(|machine| machine.info().id.0 == format!("qemu:{name}")).unwrap()
+    machines(&options()).into_iter().find(|machine| machine.info().id.0 == format!("qemu:{name}")).unwrap()
 }
 
 fn examples() -> PathBuf {
@@ -52,7 +52,7 @@ pub fn sine(count: usize) -> Vec<Vec<u8>> {
     (0..count).map(|index| (index as f32 * step).to_le_bytes().to_vec()).collect()
 }
 
-pub fn job(target: &Qemu, model: &Arc<Model>, inputs: Vec<Vec<u8>>) -> JobSpec {
+pub fn job(target: &dyn Target, model: &Arc<Model>, inputs: Vec<Vec<u8>>) -> JobSpec {
     let names = (0..inputs.len()).map(|index| format!("sample {index}")).collect();
     let dataset = Dataset::new("test", names, inputs, Truth::Unknown, model).unwrap();
     JobSpec {
@@ -71,13 +71,13 @@ pub fn job(target: &Qemu, model: &Arc<Model>, inputs: Vec<Vec<u8>>) -> JobSpec {
     }
 }
 
-pub async fn open(target: &Qemu, job: &JobSpec) -> Result<Box<dyn Session>, TargetError> {
+pub async fn open(target: &dyn Target, job: &JobSpec) -> Result<Box<dyn Session>, TargetError> {
     target.prepare().await?;
     target.open(job).await
 }
 
 /// A whole job: open, infer, close.
-pub async fn run(target: &Qemu, job: &JobSpec) -> Result<(Handshake, Vec<Inference>), TargetError> {
+pub async fn run(target: &dyn Target, job: &JobSpec) -> Result<(Handshake, Vec<Inference>), TargetError> {
     let mut session = open(target, job).await?;
     let inferences = session.infer(job.dataset.inputs(), &|_| ()).await;
     let handshake = session.handshake().clone();

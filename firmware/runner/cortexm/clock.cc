@@ -33,9 +33,12 @@ bool CyclesCount() {
 #if defined(CORE_MAINLINE)
   Register(kDebugControl) = Register(kDebugControl) | kTraceOn;
   if (!(Register(kDebugControl) & kTraceOn)) return false;  // there is no DWT
-  Register(kCycleUnlock) = kCycleKey;                       // Cortex-M7 has a lock; others ignore it
-  if (Register(kCycleControl) & kNoCycleCounter) return false;
-  Register(kCycleControl) = Register(kCycleControl) | 1;
+  uint32_t control = Register(kCycleControl);
+  if (control & kNoCycleCounter) return false;
+  if (!(control & 1)) {
+    Register(kCycleUnlock) = kCycleKey;  // Cortex-M7 has a lock; others ignore it
+    Register(kCycleControl) = control | 1;
+  }
   uint32_t before = Register(kCycles);
   for (int i = 0; i < 8; ++i) {
     if (Register(kCycles) != before) return true;

@@ -10,6 +10,8 @@
 #include "uart_pl011.h"
 #elif defined(PORT_UART_NRF)
 #include "uart_nrf.h"
+#elif defined(PORT_UART_UARTE)
+#include "uart_uarte.h"
 #else
 #error "the port names no UART driver that the runner has"
 #endif

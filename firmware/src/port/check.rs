@@ -27,11 +27,13 @@ impl Port {
         let no = |what: &str| Some(what.to_owned());
         let (flash, ram) = match (self.compiler, self.flash, self.ram) {
             (Compiler::X86_64, None, None)
-                if self.uart.is_none() && self.rtt.is_none() && self.qemu.is_none() && !self.run_from_ram =>
+                if self.uart.is_none() && self.rtt.is_none() && !self.is_emulated() && !self.run_from_ram =>
             {
                 return None;
             }
-            (Compiler::X86_64, ..) => return no("the host has no flash, ram, uart, rtt or qemu, and no run_from_ram"),
+            (Compiler::X86_64, ..) => {
+                return no("the host has no flash, ram, uart, rtt, qemu or renode, and no run_from_ram");
+            }
             (Compiler::ArmNoneEabi, Some(flash), Some(ram)) => (flash, ram),
             (Compiler::ArmNoneEabi, ..) => return no("a microcontroller needs flash and ram"),
         };
@@ -51,8 +53,8 @@ impl Port {
         if wrong.is_some() {
             return wrong;
         }
-        if self.uart.is_none() && (self.shared_memory.is_some() || self.qemu.is_some()) {
-            return no("qemu and shared_memory need a uart: it carries the protocol, or rings for it");
+        if self.uart.is_none() && (self.shared_memory.is_some() || self.is_emulated()) {
+            return no("qemu, renode and shared_memory need a uart: it carries the protocol, or rings for it");
         }
         if self.shared_memory.is_some_and(|memory| memory.file_size() < memory.size) {
             return no("the file of shared_memory cannot be smaller than its size");
@@ -63,6 +65,11 @@ impl Port {
             return no("an instruction must take two ticks at least: clock_hz * 2^icount_shift >= 2 * 10^9");
         }
         None
+    }
+
+    /// Whether an emulator runs it.
+    fn is_emulated(&self) -> bool {
+        self.qemu.is_some() || self.renode.is_some()
     }
 
     /// Whether the compiler is told one of these cores.

@@ -58,6 +58,7 @@ impl Port {
             uart: None,
             shared_memory: None,
             qemu: None,
+            renode: None,
         }
     }
 }

@@ -184,7 +184,7 @@ mod tests {
         let core = |port| match port {
             "microbit" => Core::M0,
             "lm3s6965evb" | "stm32vldiscovery" | "mps2-an385" => Core::M3,
-            "mps2-an386" | "netduinoplus2" => Core::M4F,
+            "mps2-an386" | "netduinoplus2" | "nrf52840" => Core::M4F,
             "mps2-an500" => Core::M7FD,
             "mps2-an505" => Core::M33F,
             "mps3-an547" => Core::M55,

@@ -70,7 +70,7 @@ fn a_link_is_needed_and_any_will_do() {
     assert_eq!((port.rtt, port.uart), (Some(Rtt { up: 1024, down: 512 }), None));
     insta::assert_snapshot!(refused(UART, ""), @"the port m3 makes no sense: a microcontroller needs rtt, or a uart, or both");
     let error = Port::parse("m3", &rtt(QEMU)).unwrap_err().to_string();
-    assert!(error.contains("qemu and shared_memory need a uart"), "{error}");
+    assert!(error.contains("qemu, renode and shared_memory need a uart"), "{error}");
     let error = Port::parse("m3", &rtt("").replace("512", "32")).unwrap_err().to_string();
     assert!(error.contains("rtt's buffers need 64 bytes each"), "{error}");
 }

@@ -136,6 +136,20 @@ fn version_of(command: Command, version: &Version) -> Result<u8, ExternalControl
     Ok(u8::from(command == Command::Gpio && number > (1, 15, 2)))
 }
 
+/// What has to be activated for `capabilities`, each with its version.
+///
+/// # Errors
+/// Where Renode `version` does not have it, or is not spoken at all.
+pub(crate) fn commands(
+    version: &Version,
+    capabilities: Capabilities,
+) -> Result<Vec<(Command, u8)>, ExternalControlError> {
+    // Also where nothing is activated: no byte goes to a server of another format.
+    version_of(Command::RunFor, version)?;
+    let wanted = Command::ALL.into_iter().filter(|command| capabilities.contains(Capabilities::of(*command)));
+    wanted.map(|command| Ok((command, version_of(command, version)?))).collect()
+}
+
 /// A machine, as External Control numbers it. Every question for the same name gives a new number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MachineId(i32);
@@ -182,13 +196,7 @@ impl ExternalControl {
         capabilities: Capabilities,
         patience: Duration,
     ) -> Result<Self, ExternalControlError> {
-        // Also where nothing is activated: no byte goes to a server of another format.
-        version_of(Command::RunFor, version)?;
-        let commands = Command::ALL
-            .into_iter()
-            .filter(|command| capabilities.contains(Capabilities::of(*command)))
-            .map(|command| Ok((command, version_of(command, version)?)))
-            .collect::<Result<Vec<_>, ExternalControlError>>()?;
+        let commands = commands(version, capabilities)?;
         let stream = TcpStream::connect(address).await?;
         let client = Client::start(stream, codec::handshake(&commands), patience).await?;
         let events = version_of(Command::Gpio, version).is_ok_and(|number| number > 0);

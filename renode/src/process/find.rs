@@ -80,6 +80,15 @@ impl Installation {
         Self::find_in(named.as_deref(), env::var_os("PATH").as_deref(), portable)
     }
 
+    /// The Renode that `named` means, as the environment variable `RENODE` would: a program, a portable folder, a name on
+    /// `PATH`, or an image.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn named(named: &OsStr) -> Result<Self, FindError> {
+        Self::find_in(Some(named), env::var_os("PATH").as_deref(), &[])
+    }
+
     fn find_in(named: Option<&OsStr>, path: Option<&OsStr>, portable: &[PathBuf]) -> Result<Self, FindError> {
         let on_path = |name: &OsStr| {
             let folders = path.map(|path| env::split_paths(path).collect::<Vec<_>>()).unwrap_or_default();

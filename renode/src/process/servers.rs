@@ -2,7 +2,7 @@
 
 use super::{Renode, ports};
 use crate::{
-    external_control::{Capabilities, ExternalControl, ExternalControlError},
+    external_control::{self, Capabilities, ExternalControl, ExternalControlError},
     monitor::{Monitor, MonitorError},
     robot::RobotError,
     uart::Uart,
@@ -52,6 +52,8 @@ impl Renode {
     /// # Errors
     /// When Renode does not open it, and as [`ExternalControl::connect`]: versions that are not spoken are refused.
     pub async fn external_control(&self, capabilities: Capabilities) -> Result<ExternalControl, ServerError> {
+        // Or Renode would be left with a server that nobody speaks to.
+        external_control::commands(&self.version, capabilities)?;
         let (address, _) = self
             .open("control", |port, name| format!("emulation CreateExternalControlServer \"{name}\" {port}"))
             .await?;

@@ -159,13 +159,28 @@ pub(super) fn seconds(time: Duration) -> Result<String, RobotError> {
     if !time.subsec_nanos().is_multiple_of(1000) {
         return refuse("a time that is not whole microseconds");
     }
-    let text = format!("{}.{:06}", time.as_secs(), time.subsec_micros());
+    let fraction = format!("{:06}", time.subsec_micros());
+    if is_cut(&fraction, time.subsec_micros()) {
+        // Half a nanosecond more, which the cut takes away.
+        return Ok(format!("{}.{fraction}0005", time.as_secs()));
+    }
+    let text = format!("{}.{fraction}", time.as_secs());
     Ok(text.trim_end_matches('0').trim_end_matches('.').to_owned())
 }
 
-/// A number as the monitor prints it: hexadecimal with `0x`, or decimal after `numbersMode Decimal`.
+/// Whether Renode would read a time as less than it is: it multiplies the fraction of a second as a `double` by the ticks of
+/// a second (nanoseconds, or microseconds in 1.15) and cuts the rest off, so that 65 us become 64.999 us.
+fn is_cut(fraction: &str, micros: u32) -> bool {
+    let seconds: f64 = format!("0.{fraction}").parse().unwrap_or_default();
+    (seconds * 1e9) as u64 != u64::from(micros) * 1000 || (seconds * 1e6) as u64 != u64::from(micros)
+}
+
+/// A number as the monitor prints it: hexadecimal with `0x`, decimal after `numbersMode Decimal`, `0x10 (16)` after
+/// `numbersMode Both`.
 pub(super) fn number(text: &str) -> Option<u64> {
     let text = text.trim();
+    let text =
+        text.strip_suffix(')').and_then(|both| both.split_once(" (")).map_or(text, |(hexadecimal, _)| hexadecimal);
     match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
         Some(digits) if !digits.starts_with('+') => u64::from_str_radix(digits, 16).ok(),
         Some(_) => None,

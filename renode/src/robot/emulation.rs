@@ -93,8 +93,11 @@ impl Robot {
             return Ok(());
         }
         let seconds = argument::seconds(time)?;
-        let ran_freely = self.state().ran_freely;
-        if ran_freely && time < self.quantum().await? {
+        let (ran_freely, rest) = {
+            let state = self.state();
+            (state.ran_freely, state.rest)
+        };
+        if ran_freely && (time < rest || time < self.quantum().await?) {
             self.run_to_sync_point().await?;
         }
         self.command(&format!("emulation RunFor \"{seconds}\""), &[]).await.map(drop).map_err(started)
@@ -106,7 +109,8 @@ impl Robot {
     /// [`RobotError::Started`].
     pub async fn run_to_sync_point(&self) -> Result<(), RobotError> {
         self.command("emulation RunToNearestSyncPoint", &[]).await.map_err(started)?;
-        self.state().ran_freely = false;
+        let mut state = self.state();
+        (state.ran_freely, state.rest) = (false, Duration::ZERO);
         Ok(())
     }
 
@@ -131,6 +135,12 @@ impl Robot {
     /// [`RobotError::InvalidValue`] for zero, which Renode would take, and for fractions of a microsecond.
     pub async fn set_quantum(&self, quantum: Duration) -> Result<(), RobotError> {
         let seconds = argument::seconds(quantum)?;
+        if self.state().ran_freely {
+            // The present quantum goes to its end before the new one begins.
+            let present = self.quantum().await?;
+            let mut state = self.state();
+            state.rest = state.rest.max(present);
+        }
         self.state().quantum = None;
         self.command(&format!("emulation SetGlobalQuantum \"{seconds}\""), &[]).await?;
         self.state().quantum = Some(quantum);

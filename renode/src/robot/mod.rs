@@ -60,6 +60,8 @@ struct State {
     quantum: Option<Duration>,
     /// The emulation ran freely, so it may stand within a quantum.
     ran_freely: bool,
+    /// The longest quantum that it may still stand in, where that is not the present one.
+    rest: Duration,
 }
 
 impl std::fmt::Debug for Robot {
@@ -96,8 +98,6 @@ impl Robot {
     /// # Errors
     /// [`RobotError::Keyword`] where the script is missing or a command in it fails.
     pub async fn execute_script(&self, path: &str) -> Result<String, RobotError> {
-        self.state().ran_freely = true;
-        self.state().quantum = None;
         let output = self.keyword("ExecuteScript", &[path], &[]).await?;
         text_of("ExecuteScript", output)
     }
@@ -197,8 +197,19 @@ impl Robot {
         match name {
             "ResetEmulation" => *self.state() = State::default(),
             "CreateTerminalTester" => self.state().pause = named.contains(&("defaultPauseEmulation", "true")),
-            "ExecuteCommand" => positional.iter().for_each(|command| self.note_command(command)),
-            "StartEmulation" | "ShouldNotBeOnUart" | "ShouldNotBeInLog" | "TestIfUartIsIdle" | "RunUntilBreakpoint" => {
+            "ExecuteCommand" => {
+                let named = named.iter().map(|(_, text)| text);
+                positional.iter().chain(named).for_each(|command| self.note_command(command));
+            }
+            "ExecuteScript" | "Requires" => {
+                let mut state = self.state();
+                state.ran_freely = true;
+                state.quantum = None;
+            }
+            // It waits for its echo, unless told otherwise.
+            "WriteLineToUart" if named.contains(&("waitForEcho", "false")) => {}
+            "StartEmulation" | "HandleHotSpot" | "ShouldNotBeOnUart" | "ShouldNotBeInLog" | "TestIfUartIsIdle"
+            | "RunUntilBreakpoint" | "WriteLineToUart" => {
                 self.state().ran_freely = true;
             }
             _ if name.starts_with("WaitFor") || name.starts_with("Assert") => self.state().ran_freely = true,
@@ -210,14 +221,21 @@ impl Robot {
     fn note_command(&self, command: &str) {
         let mut state = self.state();
         let words: Vec<&str> = command.split([' ', ';', '\n', '\t']).filter(|word| !word.is_empty()).collect();
-        if words.iter().any(|word| matches!(*word, "start" | "s" | "include" | "i" | "runMacro" | "execute" | "python"))
-        {
+        if command.contains("Quantum") {
+            state.quantum = None;
+            if state.ran_freely {
+                // It may stand in a quantum of any length before.
+                state.rest = Duration::MAX;
+            }
+        }
+        let free = ["start", "s", "StartAll", "include", "i", "runMacro", "execute", "python", "py"];
+        if words.iter().any(|word| free.contains(word)) {
             state.ran_freely = true;
         }
-        if command.contains("Quantum") || words.iter().any(|word| matches!(*word, "include" | "i" | "runMacro")) {
+        if words.iter().any(|word| matches!(*word, "include" | "i" | "runMacro")) {
             state.quantum = None;
         }
-        if words.contains(&"Clear") {
+        if words == ["Clear"] {
             *state = State::default();
         }
     }
