@@ -12,8 +12,8 @@ Feature: Renode does what QEMU does
 
     Examples:
       | model        | dataset | least     | most      |
-      | hello_world  | sine    | 4,903     | 4,952     |
-      | micro_speech | yes_no  | 5,917,000 | 5,976,000 |
+      | hello_world  | sine    | 4,878     | 4,976     |
+      | micro_speech | yes_no  | 5,888,000 | 6,006,000 |
 
   Scenario Outline: <model> brings the same bits on the nRF52840
     Given the model "<model>" and the dataset "<dataset>"

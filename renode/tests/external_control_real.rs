@@ -132,7 +132,7 @@ async fn the_monitor_answers() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_uart_is_a_byte_stream() {
     let Some((renode, machine)) = prepared().await else { return };
-    let mut uart = renode.uart("sysbus.usart1").await.expect("uart");
+    let mut uart = renode.uart(&machine, "sysbus.usart1").await.expect("uart");
     renode.robot().run_for(ms(1)).await.expect("boot");
     let mut ready = [0; 11];
     timeout(PATIENCE, uart.read_exact(&mut ready)).await.expect("in time").expect("read");

@@ -80,7 +80,7 @@ async fn set_up(renode: &Renode, platform: &Platform, folder: &Path, model_start
     robot.set_quantum(QUANTUM).await?;
     robot.set_advance_immediately(true).await?;
     robot.set_serial_execution(true).await?;
-    let uart = renode.uart(&platform.uart).await?;
+    let uart = renode.uart(&machine, &platform.uart).await?;
     robot.start().await?;
     Ok(uart)
 }

@@ -69,8 +69,10 @@ ClockFacts Clock() { return ClockFacts{PORT_CLOCK_HZ, CyclesCount() ? kDwtCycles
 
 void StartTicks() {
   g_counting = CyclesCount();
-  if (g_counting) g_first_cycle = Register(kCycles);
+  if (!g_counting) return StartSysTick();
   StartSysTick();
+  // Last, so that what it takes to start the other is not counted.
+  g_first_cycle = Register(kCycles);
 }
 
 uint64_t StopTicks() {

@@ -25,6 +25,15 @@ pub enum ExternalControlError {
         /// The first that has it.
         since: &'static str,
     },
+    /// The run would end Renode; nothing was sent.
+    #[error(
+        "the emulation ran freely and may stand within a quantum, in which a run for {duration:?} ends renode: \
+         call Robot::run_to_sync_point first, or drive time by run_for alone"
+    )]
+    WithinQuantum {
+        /// What was asked for.
+        duration: std::time::Duration,
+    },
     /// GPIO events came with 1.15.3; no byte was sent.
     #[error("this renode tells no GPIO events: use 1.15.3 or a later one")]
     NoEvents,

@@ -54,7 +54,7 @@ pub use codec::Command;
 pub use error::ExternalControlError;
 pub use gpio::{Event, Gpio};
 
-use crate::version::Version;
+use crate::{robot::Robot, version::Version};
 use client::{Client, Reply};
 
 /// How long [`ExternalControl::connect`] waits for the handshake.
@@ -169,6 +169,8 @@ pub struct ExternalControl {
     active: Capabilities,
     /// Whether this version tells GPIO events.
     events: bool,
+    /// Who knows whether the emulation ran freely.
+    robot: Option<Robot>,
 }
 
 impl ExternalControl {
@@ -200,7 +202,12 @@ impl ExternalControl {
         let stream = TcpStream::connect(address).await?;
         let client = Client::start(stream, codec::handshake(&commands), patience).await?;
         let events = version_of(Command::Gpio, version).is_ok_and(|number| number > 0);
-        Ok(Self { client, active: capabilities, events })
+        Ok(Self { client, active: capabilities, events, robot: None })
+    }
+
+    /// With this, a run that would end Renode is refused.
+    pub(crate) fn knowing(self, robot: Robot) -> Self {
+        Self { robot: Some(robot), ..self }
     }
 
     /// What was activated.
@@ -215,14 +222,24 @@ impl ExternalControl {
     /// The emulation must be paused. Where it does not advance immediately (`emulation SetGlobalAdvanceImmediately
     /// true`) this takes as long as real time.
     ///
+    /// **After a free run** (`start`, a waiting tester) the emulation may stand within a quantum, and a run for less than the
+    /// rest of that ends Renode. A client that comes from [`Renode::external_control`](crate::Renode::external_control)
+    /// refuses it; one that connected by itself cannot know.
+    ///
     /// # Errors
-    /// [`ExternalControlError::Duration`] where it cannot be sent unchanged, [`ExternalControlError::CommandFailed`]
-    /// where the emulation is started.
+    /// [`ExternalControlError::Duration`] where it cannot be sent unchanged, [`ExternalControlError::WithinQuantum`] as
+    /// above, [`ExternalControlError::CommandFailed`] where the emulation is started.
     pub async fn run_for(&self, duration: Duration) -> Result<Vec<Event>, ExternalControlError> {
         let micros = u64::try_from(duration.as_micros())
             .ok()
             .filter(|micros| *micros <= LONGEST_RUN && Duration::from_micros(*micros) == duration)
             .ok_or(ExternalControlError::Duration { duration })?;
+        if let Some(robot) = &self.robot
+            // Where it cannot be known, it is not tried.
+            && robot.ends_within_quantum(duration).await.unwrap_or(true)
+        {
+            return Err(ExternalControlError::WithinQuantum { duration });
+        }
         Ok(self.request(Command::RunFor, &micros.to_le_bytes()).await?.events.take())
     }
 

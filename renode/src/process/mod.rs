@@ -14,7 +14,8 @@
 //!
 //! # What a started Renode gets
 //! - A private folder, only for its user (0700): its `TMPDIR` (at its start, Renode removes the `renode-*` folders in there of
-//!   others), its `HOME` and `XDG_*_HOME` (no user's configuration changes a result), and room for files that it is to read.
+//!   others), its `HOME` and `XDG_*_HOME` (no user's configuration changes a result; a `renode.config`
+//!   beside Renode's own program does), and room for files that it is to read. What it fetches from the network is fetched anew.
 //! - A robot server and a monitor on TCP ports that were free. **Stock releases listen on every interface, and a port of
 //!   Renode's is code execution for whoever reaches it**: its monitor runs Python. Where others share the machine or the
 //!   network, use the container image, or a network namespace.

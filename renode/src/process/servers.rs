@@ -4,7 +4,7 @@ use super::{Renode, ports};
 use crate::{
     external_control::{self, Capabilities, ExternalControl, ExternalControlError},
     monitor::{Monitor, MonitorError},
-    robot::RobotError,
+    robot::{Machine, RobotError},
     uart::Uart,
 };
 use std::{io, net::SocketAddr};
@@ -57,15 +57,15 @@ impl Renode {
         let (address, _) = self
             .open("control", |port, name| format!("emulation CreateExternalControlServer \"{name}\" {port}"))
             .await?;
-        Ok(ExternalControl::connect(address, &self.version, capabilities).await?)
+        Ok(ExternalControl::connect(address, &self.version, capabilities).await?.knowing(self.robot.clone()))
     }
 
-    /// Connects a UART of the current machine (`sysbus.usart2`) to a socket, and connects to that. What the UART writes from
-    /// here on is kept until it is read.
+    /// Connects a UART of a machine (`sysbus.usart2`) to a socket, and connects to that. What the UART writes from here on is
+    /// kept until it is read.
     ///
     /// # Errors
     /// When it is no name, Renode does not open the socket, or the machine has no such UART.
-    pub async fn uart(&self, uart: &str) -> Result<Uart, ServerError> {
+    pub async fn uart(&self, machine: &Machine, uart: &str) -> Result<Uart, ServerError> {
         if !is_name(uart) {
             return Err(ServerError::Name(uart.to_owned()));
         }
@@ -75,7 +75,7 @@ impl Renode {
                 format!("emulation CreateServerSocketTerminal {port} \"{name}\" false")
             })
             .await?;
-        self.robot.execute(&format!("connector Connect {uart} {name}")).await?;
+        machine.command(&format!("connector Connect {uart} {name}")).await?;
         Uart::connect(address).await.map_err(ServerError::Uart)
     }
 

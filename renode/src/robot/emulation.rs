@@ -93,14 +93,19 @@ impl Robot {
             return Ok(());
         }
         let seconds = argument::seconds(time)?;
+        if self.ends_within_quantum(time).await? {
+            self.run_to_sync_point().await?;
+        }
+        self.command(&format!("emulation RunFor \"{seconds}\""), &[]).await.map(drop).map_err(started)
+    }
+
+    /// Whether a run for this time may end within the quantum that a free run stopped in, which ends Renode.
+    pub(crate) async fn ends_within_quantum(&self, time: Duration) -> Result<bool, RobotError> {
         let (ran_freely, rest) = {
             let state = self.state();
             (state.ran_freely, state.rest)
         };
-        if ran_freely && (time < rest || time < self.quantum().await?) {
-            self.run_to_sync_point().await?;
-        }
-        self.command(&format!("emulation RunFor \"{seconds}\""), &[]).await.map(drop).map_err(started)
+        Ok(ran_freely && (time < rest || time < self.quantum().await?))
     }
 
     /// Runs to the end of the quantum (`RunToNearestSyncPoint`); from a paused emulation only.

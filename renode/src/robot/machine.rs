@@ -88,7 +88,8 @@ impl Machine {
         self.command(&command).await.map(drop).map_err(|error| svd(error, base))
     }
 
-    /// Loads an ELF. The next start takes stack pointer and program counter from its vector table.
+    /// Loads an ELF. The next start takes stack pointer and program counter from its vector table. Whether there is memory
+    /// where it goes is not looked at.
     ///
     /// # Errors
     /// [`RobotError::Load`].
