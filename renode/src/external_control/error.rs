@@ -44,7 +44,7 @@ pub enum ExternalControlError {
         command: Command,
     },
     /// The socket failed.
-    #[error("connection for external control failed")]
+    #[error("connection for external control failed: {0}")]
     Io(#[from] io::Error),
     /// The handshake was not answered.
     #[error(

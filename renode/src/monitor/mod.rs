@@ -34,7 +34,7 @@ const MAX_OUTPUT: usize = 64 << 20;
 #[non_exhaustive]
 pub enum MonitorError {
     /// The socket failed.
-    #[error("connection to the monitor failed")]
+    #[error("connection to the monitor failed: {0}")]
     Io(#[from] io::Error),
     /// Renode accepted and said nothing.
     #[error("the monitor said nothing in {patience:?}: it hears one client at a time, close the other")]

@@ -88,7 +88,7 @@ impl fmt::Display for Ended {
 impl Renode {
     /// Ends it, with all that it started: by `stop_remote_server` (which takes effect after the keyword under way), else,
     /// after [`StartOptions::grace`](super::StartOptions::grace), by SIGTERM, else, after as long or 3 s, by SIGKILL. Then its
-    /// folder is removed. Cancelled, it is killed.
+    /// folder is removed. Cancelled, it is killed. (One that answers the request and does not end has the grace twice.)
     ///
     /// `stop_remote_server` was seen to end Renode 1.16.1 with exit code 0 in 0.1 s to 0.5 s, and SIGTERM in 20 ms.
     pub async fn end(self) -> Ended {

@@ -47,7 +47,8 @@ impl Renode {
         Monitor::connect(self.monitor_address()).await
     }
 
-    /// Has Renode open an External Control server, and connects to it. It takes one client at a time.
+    /// Has Renode open an External Control server, and connects to it. It takes one client at a time, and stays until the
+    /// emulation is cleared; each call opens another.
     ///
     /// # Errors
     /// When Renode does not open it, and as [`ExternalControl::connect`]: versions that are not spoken are refused.

@@ -113,9 +113,9 @@ impl Installation {
 
     /// Starts it and waits until its robot server answers.
     ///
-    /// It runs until [`Renode::end`] is called, or the [`Renode`] is dropped, or this process ends in whatever way. **Stock
-    /// releases open their ports on every interface, and whoever reaches one can run code here: use a container or a network
-    /// namespace where that matters.**
+    /// Its connections live in the tokio runtime that this is called in. It runs until [`Renode::end`] is called, or the
+    /// [`Renode`] is dropped, or this process ends in whatever way. **Stock releases open their ports on every interface, and
+    /// whoever reaches one can run code here: use a container or a network namespace where that matters.**
     ///
     /// # Errors
     /// Each reason has its own [`StartError`]; those of Renode itself bear what it wrote.

@@ -7,7 +7,7 @@ use std::{io, path::PathBuf, time::Duration};
 #[non_exhaustive]
 pub enum RobotError {
     /// The robot server cannot be reached.
-    #[error("the robot server cannot be reached; see whether renode still runs")]
+    #[error("the robot server cannot be reached ({0}); see whether renode still runs")]
     Io(#[from] io::Error),
     /// The connection ended before the answer was there. The call may have taken effect.
     #[error("the robot server closed the connection during {during}; renode has likely ended, and its log says why")]

@@ -45,7 +45,8 @@ pub struct BytesMatch {
 /// A terminal tester on one UART.
 ///
 /// A wait starts the emulation where it is not started. There is one tester for a UART: another on the same UART shares
-/// what was read, and its mode (`binary`) is that of the first.
+/// what was read, and its mode (`binary`) is that of the first. After [`Robot::clear`](super::Robot::clear) it is gone, and
+/// its number may be another's: make a new one.
 ///
 /// A wait runs to its end even when its future is dropped.
 #[derive(Clone, Debug)]
