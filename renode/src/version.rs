@@ -40,14 +40,16 @@ impl Version {
 
     /// Finds the version in what Renode says of itself: `Renode, version 1.16.1 (v1.16.1-private)` is how 1.16.1 answers
     /// `version`; `renode --version` has a fourth number and goes on with lines about the build. What stands behind the name
-    /// comes first, for scripts around Renode may have something to say before.
+    /// comes first, for scripts around Renode may have something to say before. A word alone may be the numbers themselves, or
+    /// the name of a portable build; other programs have versions, too, and are none.
     ///
     /// # Errors
-    /// When there are no two numbers with a dot between them.
+    /// When there are no two numbers with a dot between them, or Renode is not named.
     pub fn parse(said: &str) -> Result<Self, NoVersion> {
-        let named = said.split("Renode").skip(1).filter_map(|behind| behind.lines().next()).find_map(numbers);
+        let lower = said.to_lowercase();
+        let named = lower.split("renode").skip(1).filter_map(|behind| behind.lines().next()).find_map(numbers);
         let (major, minor, patch) = named
-            .or_else(|| numbers(said))
+            .or_else(|| numbers(said).filter(|_| said.split_whitespace().count() == 1))
             .ok_or_else(|| NoVersion { said: said.trim().chars().take(80).collect() })?;
         Ok(Self { major, minor, patch, text: said.trim().to_owned() })
     }
@@ -157,6 +159,7 @@ mod tests {
     fn what_is_no_version_is_quoted() {
         let error = Version::parse("command not found").unwrap_err();
         assert_eq!(error.to_string(), "no version of Renode in \"command not found\"");
+        assert!(Version::parse("true (GNU coreutils) 9.1\nCopyright (C) 2022").is_err());
     }
 
     proptest! {
