@@ -51,6 +51,23 @@ pub enum Command {
     Check(CheckArgs),
     /// Print the vocabulary that features may use
     Steps(StepsArgs),
+    /// Run every model over every dataset that fits it on every target, boards checked first, and tell what changed since
+    /// the last nightly; one that was cut short goes on where it was
+    Nightly(NightlyArgs),
+    /// Write the reports of a past run again, from the ledger
+    Report(ReportArgs),
+    /// The runs in the ledger, or what a metric was over them
+    History(HistoryArgs),
+    /// What changed between two runs, or between the baseline and a run; exit code 1 where something is worse
+    Compare(CompareArgs),
+    /// The accepted figures that runs are compared with
+    #[command(subcommand)]
+    Baseline(BaselineCommand),
+    /// Jobs that needed another attempt, and scenarios whose verdict changed though the commit did not
+    Flaky(FlakyArgs),
+    /// The file that keeps the history of runs
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
     /// Show the targets: what is there, what is not and why
     Targets,
     /// Show the models and datasets that features may name
@@ -91,6 +108,10 @@ pub struct RunArgs {
     /// Which scenarios.
     #[command(flatten)]
     pub selection: Selection,
+    /// Only scenarios that a change since this Git revision can have touched; what is left out is said, with the reason.
+    /// Where that is all of them, nothing runs, and the exit code is 0
+    #[arg(long, value_name = "REV")]
+    pub since: Option<String>,
     /// How many emulators run at once; 0: one for each core [default: 0]
     #[arg(long, short, value_name = "N")]
     pub jobs: Option<usize>,
@@ -112,6 +133,225 @@ pub struct RunArgs {
     /// For gates: only real boards count as boards; where none is there, or one is absent, it is blocked
     #[arg(long)]
     pub require_boards: bool,
+    /// Keep this run out of the ledger, and compare it with nothing
+    #[arg(long)]
+    pub no_ledger: bool,
+}
+
+/// `tinyfarm nightly`.
+#[derive(Debug, Args)]
+pub struct NightlyArgs {
+    /// Only these targets; may be given several times
+    #[arg(long, value_name = "TARGET")]
+    pub target: Vec<String>,
+    /// Write reports, and what changed, into this folder
+    #[arg(long, value_name = "DIR")]
+    pub report: Option<PathBuf>,
+    /// How progress and results are shown on standard output
+    #[arg(long, value_name = "FORMAT", default_value_t = Format::Auto, value_parser = format_parser())]
+    pub format: Format,
+    /// Only real boards count as boards
+    #[arg(long)]
+    pub require_boards: bool,
+    /// Begin anew, though the last nightly was cut short
+    #[arg(long)]
+    pub fresh: bool,
+    /// Send a summary to this address at the end, as a POST of JSON [default: `nightly.webhook` of the configuration]
+    #[arg(long, value_name = "URL")]
+    pub webhook: Option<String>,
+}
+
+const RUN_HELP: &str = "A run: its name or the beginning of it, `latest`, `latest~1` (the one before), or a commit";
+
+/// `tinyfarm report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// A run: its name or the beginning of it, `latest`, `latest~1` (the one before), or a commit
+    #[arg(default_value = "latest")]
+    pub run: String,
+    /// Write its reports into this folder
+    #[arg(long, value_name = "DIR")]
+    pub report: Option<PathBuf>,
+    /// How it is shown on standard output
+    #[arg(long, value_name = "FORMAT", default_value_t = Format::Plain, value_parser = format_parser())]
+    pub format: Format,
+}
+
+/// Which series.
+#[derive(Debug, Args)]
+pub struct SeriesArgs {
+    /// Only this model
+    #[arg(long, value_name = "NAME")]
+    pub model: Option<String>,
+    /// Only this dataset
+    #[arg(long, value_name = "NAME")]
+    pub dataset: Option<String>,
+    /// Only this target
+    #[arg(long, value_name = "TARGET")]
+    pub target: Option<String>,
+}
+
+impl SeriesArgs {
+    /// The same for the ledger.
+    pub fn filter(&self) -> ledger::SeriesFilter {
+        let target = self.target.as_deref().map(farm::TargetId::from);
+        ledger::SeriesFilter { model: self.model.clone(), dataset: self.dataset.clone(), target }
+    }
+}
+
+/// `tinyfarm history`.
+#[derive(Debug, Args)]
+pub struct HistoryArgs {
+    /// What this metric was, run after run: `instructions p99`
+    #[arg(long, value_name = "METRIC")]
+    pub metric: Option<String>,
+    /// Which series; only with `--metric`.
+    #[command(flatten)]
+    pub series: SeriesArgs,
+    /// So many runs at most
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit: u32,
+    /// How it is shown on standard output
+    #[arg(long, value_enum, default_value_t = Show::Text)]
+    pub format: Show,
+}
+
+/// How a comparison is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ShowChanges {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+    /// For merge requests.
+    Markdown,
+}
+
+/// `tinyfarm compare`.
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// What was before: a run, a commit, or `baseline`
+    #[arg(help = format!("What was before: `baseline`, or a run. {RUN_HELP}"))]
+    pub before: String,
+    /// What is after: a run, or a commit
+    #[arg(default_value = "latest")]
+    pub after: String,
+    /// Only these series.
+    #[command(flatten)]
+    pub series: SeriesArgs,
+    /// So much worse still counts as the same: `2 %`
+    #[arg(long, value_name = "SHARE", default_value = "0 %", value_parser = share)]
+    pub tolerance: f64,
+    /// Show what did not change as well
+    #[arg(long)]
+    pub all: bool,
+    /// How it is shown on standard output
+    #[arg(long, value_enum, default_value_t = ShowChanges::Text)]
+    pub format: ShowChanges,
+}
+
+/// A share as people write it: `2 %`, `0.02`.
+fn share(text: &str) -> Result<f64, String> {
+    use farm::quantity::{Quantity, Unit};
+    let wanted = || format!("`{text}` is no share: write it like `2 %` or `0.02`");
+    let share = Quantity::parse(text).map_err(|_| wanted())?;
+    let fits = matches!(share.unit(), Unit::Share | Unit::Number) && (0.0..=1.0).contains(&share.value());
+    if fits { Ok(share.value()) } else { Err(wanted()) }
+}
+
+/// `tinyfarm baseline`.
+#[derive(Debug, Subcommand)]
+pub enum BaselineCommand {
+    /// Accept what a run measured: later runs are compared with it
+    Accept(AcceptArgs),
+    /// The figures that are accepted now
+    Show(BaselineShowArgs),
+    /// Everything that was ever accepted, by whom and why, the newest first
+    List(BaselineShowArgs),
+}
+
+/// `tinyfarm baseline accept`.
+#[derive(Debug, Args)]
+pub struct AcceptArgs {
+    /// A run: its name or the beginning of it, `latest`, `latest~1` (the one before), or a commit
+    #[arg(default_value = "latest")]
+    pub run: String,
+    /// Only these series.
+    #[command(flatten)]
+    pub series: SeriesArgs,
+    /// Only this metric, or `outputs`
+    #[arg(long, value_name = "METRIC")]
+    pub metric: Option<String>,
+    /// Why, for those who wonder later
+    #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub reason: String,
+}
+
+/// `tinyfarm baseline show`, `list`.
+#[derive(Debug, Args)]
+pub struct BaselineShowArgs {
+    /// Only these series.
+    #[command(flatten)]
+    pub series: SeriesArgs,
+    /// How it is shown on standard output
+    #[arg(long, value_enum, default_value_t = Show::Text)]
+    pub format: Show,
+}
+
+/// `tinyfarm flaky`.
+#[derive(Debug, Args)]
+pub struct FlakyArgs {
+    /// Only the last so many days
+    #[arg(long, value_name = "N")]
+    pub days: Option<u16>,
+    /// How it is shown on standard output
+    #[arg(long, value_enum, default_value_t = Show::Text)]
+    pub format: Show,
+}
+
+/// `tinyfarm ledger`.
+#[derive(Debug, Subcommand)]
+pub enum LedgerCommand {
+    /// Take out what is old; a run that a baseline stands on stays
+    Prune(PruneArgs),
+    /// Write runs as JSON lines
+    Export(ExportArgs),
+    /// Take in what was exported, all or nothing; runs that are there already are left as they are
+    Import {
+        /// The file; `-`: standard input
+        file: PathBuf,
+    },
+    /// Look whether the file is whole, and whether its rows are what its events amount to; exit code 3 where not
+    Verify,
+}
+
+/// `tinyfarm ledger prune`.
+#[derive(Debug, Args)]
+#[group(id = "which", required = true, multiple = true, args = ["older_than", "keep"])]
+pub struct PruneArgs {
+    /// Only runs that started more than so many days ago
+    #[arg(long, value_name = "DAYS")]
+    pub older_than: Option<u32>,
+    /// The latest so many runs stay
+    #[arg(long, value_name = "N")]
+    pub keep: Option<usize>,
+    /// Only the events: figures and verdicts stay, and `tinyfarm report` can no longer show the run
+    #[arg(long)]
+    pub events_only: bool,
+    /// Only say what would be taken out
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `tinyfarm ledger export`.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// Runs, as elsewhere by name, `latest~1` or commit [default: all]
+    #[arg(value_name = "RUN")]
+    pub runs: Vec<String>,
+    /// Write into this file instead of standard output
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 fn stage_parser() -> impl TypedValueParser<Value = Stage> {

@@ -12,6 +12,7 @@ use farm::{
     scheduler::SchedulerOptions,
     suggest,
 };
+use jiff::civil::Date;
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -20,6 +21,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
+use steps::plan::QuarantineRule;
 
 /// The name that is looked for.
 pub const FILE_NAME: &str = "tinyfarm.toml";
@@ -50,6 +52,17 @@ pub struct Config {
     pub renode: RenodeConfig,
     /// The board stage.
     pub boards: BoardsConfig,
+    /// The ledger.
+    pub ledger: LedgerConfig,
+    /// Baselines.
+    pub baselines: BaselinesConfig,
+    /// What `run --since` takes for a change of everything.
+    pub since: SinceConfig,
+    /// The nightly sweep.
+    pub nightly: NightlyConfig,
+    /// Scenarios that run and do not gate.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub quarantine: Vec<QuarantineConfig>,
     /// The file all this is from; `None` where there is none.
     #[serde(skip)]
     pub file: Option<PathBuf>,
@@ -130,6 +143,81 @@ pub struct BoardsConfig {
     pub recheck_after: Span,
 }
 
+/// `[ledger]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LedgerConfig {
+    /// The file that keeps the history of runs.
+    pub file: PathBuf,
+}
+
+/// `[baselines]`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BaselinesConfig {
+    /// What a run on one of these branches measured is accepted, if all of it passed and no file differs from the commit.
+    pub branches: Vec<String>,
+}
+
+/// `[since]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SinceConfig {
+    /// Files, and folders with all that is in them, whose change touches every scenario.
+    pub everything: Vec<PathBuf>,
+}
+
+impl Default for SinceConfig {
+    fn default() -> Self {
+        Self { everything: vec!["firmware".into(), "Cargo.lock".into()] }
+    }
+}
+
+/// `[nightly]`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NightlyConfig {
+    /// Where a summary is sent at the end, as a POST of JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<String>,
+}
+
+/// `[[quarantine]]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QuarantineConfig {
+    /// The feature file.
+    pub feature: PathBuf,
+    /// The scenario's name; without it, every scenario of the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scenario: Option<String>,
+    /// Who sees to it that it is mended.
+    pub owner: Said,
+    /// Why it does not gate.
+    pub reason: Said,
+    /// The last day on which it does not gate, in UTC: `"2026-12-31"`.
+    pub until: Date,
+}
+
+/// Text that says something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Said(pub String);
+
+impl TryFrom<String> for Said {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        if text.trim().is_empty() { Err("it must say something") } else { Ok(Self(text)) }
+    }
+}
+
+impl Default for LedgerConfig {
+    fn default() -> Self {
+        Self { file: "ledger.sqlite".into() }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -144,6 +232,11 @@ impl Default for Config {
             qemu: QemuConfig::default(),
             renode: RenodeConfig::default(),
             boards: BoardsConfig::default(),
+            ledger: LedgerConfig::default(),
+            baselines: BaselinesConfig::default(),
+            since: SinceConfig::default(),
+            nightly: NightlyConfig::default(),
+            quarantine: Vec::new(),
             file: None,
         }
     }
@@ -285,6 +378,9 @@ impl Config {
         self.features.iter_mut().for_each(base);
         self.models.iter_mut().for_each(base);
         base(&mut self.cache);
+        base(&mut self.ledger.file);
+        self.since.everything.iter_mut().for_each(base);
+        self.quarantine.iter_mut().map(|rule| &mut rule.feature).for_each(base);
         self.runner.program.iter_mut().for_each(base);
         let by_default = self.boards.folders == BoardsConfig::default().folders;
         self.boards.folders.iter_mut().for_each(base);
@@ -336,6 +432,18 @@ impl Config {
         }
     }
 
+    /// Which scenarios are in quarantine.
+    pub fn quarantines(&self) -> Vec<QuarantineRule> {
+        let rule = |rule: &QuarantineConfig| QuarantineRule {
+            feature: rule.feature.clone(),
+            scenario: rule.scenario.clone(),
+            owner: rule.owner.0.clone(),
+            reason: rule.reason.0.clone(),
+            until: rule.until,
+        };
+        self.quarantine.iter().map(rule).collect()
+    }
+
     /// How many jobs run at once in the container.
     pub fn connections(&self) -> usize {
         or_cores(self.container.connections)
@@ -361,7 +469,7 @@ mod tests {
 
     /// The shipped file with the keys that are commented out because they have no default put in.
     fn shipped() -> String {
-        let keys = ["program", "bench", "state", "leases"];
+        let keys = ["program", "bench", "state", "leases", "webhook"];
         let text = include_str!("../tinyfarm.toml").to_owned();
         keys.iter().fold(text, |text, key| text.replace(&format!("# {key} ="), &format!("{key} =")))
     }
@@ -374,6 +482,7 @@ mod tests {
             runner: RunnerConfig { program: Some("x".into()) },
             qemu: QemuConfig { program: Some("x".into()) },
             renode: RenodeConfig { program: Some("x".into()) },
+            nightly: NightlyConfig { webhook: Some("x".into()) },
             boards: BoardsConfig {
                 bench: Some("x".into()),
                 state: Some("x".into()),

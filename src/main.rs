@@ -6,8 +6,12 @@ mod command;
 mod config;
 
 mod logging;
+mod origin;
+mod recorder;
 mod simulator;
+mod since;
 mod targets;
+mod webhook;
 
 use clap::Parser as _;
 use cli::{Cli, Command};
@@ -45,6 +49,13 @@ fn act(cli: Cli, screen: reports::Screen) -> miette::Result<u8> {
             Command::Models => command::models::run(&config),
             Command::Boards(what) => command::boards::run(&config, what).await,
             Command::SimBoard(arguments) => command::sim_board::run(&config, arguments).await,
+            Command::Nightly(arguments) => command::nightly::run(config, arguments, cli.verbose, screen).await,
+            Command::Report(arguments) => command::report::run(&config, arguments, cli.verbose, screen).await,
+            Command::History(arguments) => command::history::run(&config, &arguments),
+            Command::Compare(arguments) => command::compare::run(&config, &arguments),
+            Command::Baseline(what) => command::baseline::run(&config, what),
+            Command::Flaky(arguments) => command::flaky::run(&config, &arguments),
+            Command::Ledger(what) => command::ledger::run(&config, what),
             Command::Build(arguments) => command::build::run(&config, &arguments).await,
         }
     });

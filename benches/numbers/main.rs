@@ -12,6 +12,8 @@
 //! | `many` | ten thousand scenarios in one run |
 //! | `boards` | jobs, link, load and endurance of boards |
 //! | `renode` | Renode beside QEMU |
+//! | `ledger` | a ledger of a million jobs |
+//! | `html` | the HTML report of ten thousand scenarios |
 //! | `bare` | the bare loop over QEMU |
 //! | `project` | a folder with features and datasets, and the program run in it |
 //! | `facts` | on which machine, and when |
@@ -24,7 +26,9 @@ mod check;
 mod cost;
 mod facts;
 mod figures;
+mod html;
 mod jobs;
+mod ledger;
 mod many;
 mod project;
 mod renode;
@@ -35,7 +39,7 @@ type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error + Send + 
 
 type Benchmark = (&'static str, &'static str, fn() -> Result);
 
-const BENCHMARKS: [Benchmark; 10] = [
+const BENCHMARKS: [Benchmark; 12] = [
     ("jobs", "hello_world jobs on emulators, from Gherkin to verdict", jobs::measure),
     ("cost", "what the farm adds to a job", cost::measure),
     ("shipped", "a warm run of the shipped features on 2 cores", shipped::measure),
@@ -45,6 +49,8 @@ const BENCHMARKS: [Benchmark; 10] = [
     ("board-link", "RTT payload beside raw memory accesses", boards::link::measure),
     ("board-farm", "eight boards and one farm", boards::busy::measure),
     ("board-soak", "1,000 jobs on boards with random faults", boards::soak::measure),
+    ("ledger", "a ledger of a million jobs", ledger::measure),
+    ("html", "the HTML report of 10,000 scenarios", html::measure),
     ("renode", "Renode beside QEMU, where it is installed", renode::measure),
 ];
 

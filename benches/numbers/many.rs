@@ -133,7 +133,17 @@ fn bare_rate(project: &Project, names: &[String]) -> Result<f64> {
     let job = |name: &String| {
         let dataset = library.dataset(name, project.path(), &model)?;
         let (model, target, timeouts) = (model.clone(), TARGET.into(), Timeouts::default());
-        Ok(JobSpec { model, dataset, target, alternates: Vec::new(), arena_limit: None, timeouts, retries: 0 })
+        Ok(JobSpec {
+            model,
+            dataset,
+            target,
+            alternates: Vec::new(),
+            arena_limit: None,
+            timeouts,
+            retries: 0,
+            own_firmware: false,
+            rerun: 0,
+        })
     };
     let jobs = Arc::new(names.iter().map(job).collect::<Result<Vec<JobSpec>>>()?);
     let targets = containers::targets(&ContainerOptions::new("bench", builder()?));

@@ -43,6 +43,7 @@ impl HostTarget {
             simulated: false,
             tags: Vec::new(),
             kind: None,
+            memory: None,
         };
         Self { info, source: Source::of(options) }
     }

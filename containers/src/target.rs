@@ -58,6 +58,7 @@ impl ContainerTarget {
             simulated: false,
             tags: Vec::new(),
             kind: None,
+            memory: None,
         };
         Self {
             info,

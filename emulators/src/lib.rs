@@ -64,6 +64,11 @@ fn blocked(error: impl std::error::Error) -> TargetError {
     TargetError::Blocked(error.to_string())
 }
 
+/// The memory that `port` has.
+fn memory(port: &firmware::Port) -> Option<farm::Memory> {
+    Some(farm::Memory { flash: port.flash?.length, ram: port.ram?.length })
+}
+
 /// Whether a model image of `needed` bytes has room in `available`.
 fn fits(needed: u64, available: u64) -> Result<(), Fault> {
     if needed <= available { Ok(()) } else { Err(Fault::DoesNotFit { what: "model".into(), needed, available }) }

@@ -37,6 +37,7 @@ impl Qemu {
             simulated: false,
             tags: Vec::new(),
             kind: None,
+            memory: crate::memory(port),
         };
         Some(Self { info, port: port.clone(), machine, engines, builder })
     }
@@ -61,7 +62,7 @@ impl Qemu {
             machine: self.machine.machine.clone(),
             icount_shift: self.machine.icount_shift,
             elf: firmware.elf.clone(),
-            model_address: Some(firmware.model_start),
+            model_address: (!firmware.holds_model).then_some(firmware.model_start),
             shared_memory: self.port.shared_memory.map(|memory| memory.file_size()),
         }
     }
@@ -91,8 +92,18 @@ impl Target for Qemu {
         self.parts().await.map(|_| ())
     }
 
+    async fn prepare_for(&self, job: &JobSpec) -> Result<(), TargetError> {
+        if job.own_firmware {
+            self.builder.own(&self.port, &job.model).await.map_err(|error| error.verdict())?;
+        }
+        Ok(())
+    }
+
     async fn open(&self, job: &JobSpec) -> Result<Box<dyn Session>, TargetError> {
-        let (engine, firmware) = self.parts().await?;
+        let (engine, mut firmware) = self.parts().await?;
+        if job.own_firmware {
+            firmware = self.builder.own(&self.port, &job.model).await.map_err(|error| error.verdict())?;
+        }
         fits(ModelImage::size(&job.model), firmware.model_room)?;
         let launch = self.launch_of(&engine, &firmware);
         let started = launch

@@ -1,6 +1,8 @@
 //! The one stream of news: reporters and the ledger see nothing else.
 
-use crate::{Availability, Judgement, TargetId, TargetInfo, job::*, metrics::Summary};
+use crate::{
+    Availability, Judgement, Origin, Quarantine, TargetId, TargetInfo, history::MetricHistory, job::*, metrics::Summary,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
@@ -51,8 +53,10 @@ pub struct StepReport {
     pub took: Duration,
 }
 
-/// What happened.
-#[derive(Debug, Clone, PartialEq)]
+/// What happened. The ledger keeps events as they are serialised, so that a change here must read what was kept before:
+/// give a new field a default.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
 pub enum FarmEvent {
     /// A run begins; what follows was planned and found sound.
     RunStarted {
@@ -64,6 +68,20 @@ pub enum FarmEvent {
         command: Vec<String>,
         /// How many scenarios there are to run.
         scenarios: usize,
+        /// The sources it judges and the machine it is on.
+        origin: Origin,
+    },
+    /// A run that was cut short goes on: what began and did not end begins anew.
+    RunResumed {
+        /// How many scenarios are left to run.
+        scenarios: usize,
+    },
+    /// A feature file that has scenarios in this run.
+    FeatureRead {
+        /// Its path, as in [`ScenarioId::path`].
+        path: String,
+        /// Its text.
+        text: String,
     },
     /// A target the run may use, and whether it can.
     TargetSeen {
@@ -174,6 +192,13 @@ pub enum FarmEvent {
         /// The figures drawn from its evidence; `None` where none came back.
         summary: Option<Arc<Summary>>,
     },
+    /// What was known of a finished job's figures before; told once for each job, where there is a ledger.
+    JobHistory {
+        /// The job.
+        job: JobId,
+        /// One for each figure that is followed and was known before.
+        metrics: Vec<MetricHistory>,
+    },
     /// A scenario uses a job's evidence. One job may serve several scenarios.
     JobUsed {
         /// The scenario.
@@ -203,6 +228,8 @@ pub enum FarmEvent {
         judgement: Judgement,
         /// How long it took.
         took: Duration,
+        /// Whether it is in quarantine: then it does not count for the exit code, unless that expired.
+        quarantine: Option<Quarantine>,
     },
     /// The run ended. The last event.
     RunFinished {
@@ -214,11 +241,12 @@ pub enum FarmEvent {
 }
 
 /// An event and when it happened.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Stamped {
     /// When.
     pub at: Timestamp,
     /// What.
+    #[serde(flatten)]
     pub event: FarmEvent,
 }
 
@@ -235,6 +263,11 @@ impl EventSink {
 
     /// Tells `event`, stamped with the time now.
     pub fn send(&self, event: FarmEvent) {
-        let _ = self.0.send(Stamped { at: Timestamp::now(), event });
+        self.replay(Stamped { at: Timestamp::now(), event });
+    }
+
+    /// Tells an event again that happened when it says.
+    pub fn replay(&self, stamped: Stamped) {
+        let _ = self.0.send(stamped);
     }
 }

@@ -24,7 +24,8 @@ pub struct Handshake {
     pub arena_used: u64,
 }
 
-/// What the firmware takes on the target, in bytes, as `size` counts it. The model is data beside it and not in `text`.
+/// What the firmware takes on the target, in bytes, as `size` counts it. The model is not in `text`, also where it is linked
+/// into its own firmware; the sizes are then of what would ship ([`crate::JobSpec::own_firmware`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Footprint {
     /// Code and constants (flash).
@@ -39,6 +40,7 @@ pub struct Footprint {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inference {
     /// The output tensors' raw bytes, concatenated in the model's order.
+    #[serde(with = "crate::number::hex")]
     pub output: Vec<u8>,
     /// How long `Invoke` took, in ticks of the job's [`Clock`].
     pub ticks: u64,

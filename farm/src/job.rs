@@ -49,6 +49,12 @@ pub struct JobSpec {
     pub timeouts: Timeouts,
     /// How many more attempts infra may cost.
     pub retries: u32,
+    /// Whether the firmware is the model's own: just the operators that it uses, and the model inside. Of no meaning where
+    /// there is no firmware.
+    pub own_firmware: bool,
+    /// Which measurement this is of those that are otherwise the same: 0 for the first. A figure on a real clock is measured
+    /// again before it counts as worse than its baseline.
+    pub rerun: u32,
 }
 
 /// Two specs with equal keys ask for the same evidence, so one job serves both.
@@ -61,6 +67,8 @@ pub struct JobKey {
     arena_limit: Option<u64>,
     timeouts: Timeouts,
     retries: u32,
+    own_firmware: bool,
+    rerun: u32,
 }
 
 impl JobSpec {
@@ -74,6 +82,8 @@ impl JobSpec {
             arena_limit: self.arena_limit,
             timeouts: self.timeouts,
             retries: self.retries,
+            own_firmware: self.own_firmware,
+            rerun: self.rerun,
         }
     }
 }
@@ -94,7 +104,7 @@ pub struct AttemptReport {
 }
 
 /// How a job ended.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JobReport {
     /// Its number.
     pub id: JobId,
@@ -116,4 +126,10 @@ pub struct JobReport {
     pub evidence: Option<Arc<Evidence>>,
     /// What runner and tool wrote in the last attempt; there even where no evidence is.
     pub log: String,
+    /// Whether it asked for the model's own firmware ([`JobSpec::own_firmware`]).
+    #[serde(default)]
+    pub own_firmware: bool,
+    /// Which measurement it was of those that are otherwise the same ([`JobSpec::rerun`]); 0 for the first.
+    #[serde(default)]
+    pub rerun: u32,
 }

@@ -12,6 +12,9 @@
 //! | [`evidence`] | what a job brings back |
 //! | [`job`] | one model over one dataset on one target, and its attempts |
 //! | [`metrics`] | figures drawn from evidence |
+//! | [`history`] | which figures are followed from run to run, and the contract of what remembers them |
+//! | [`origin`] | which sources and which machine a run is of |
+//! | [`quarantine`] | scenarios that run and do not gate |
 //! | [`criterion`] | a metric and a bound, and the judgement of evidence by it |
 //! | [`verdict`] | pass, fail, infra, blocked, inconclusive |
 //! | [`scheduler`] | which job runs where and when |
@@ -23,11 +26,15 @@ pub mod dataset;
 pub mod digest;
 pub mod events;
 pub mod evidence;
+pub mod history;
 pub mod job;
 pub mod library;
 pub mod metrics;
 pub mod model;
+mod number;
+pub mod origin;
 pub mod quantity;
+pub mod quarantine;
 pub mod scheduler;
 pub mod suggest;
 pub mod target;
@@ -41,9 +48,14 @@ pub use dataset::Dataset;
 pub use digest::Digest;
 pub use events::{EventSink, FarmEvent, Stamped};
 pub use evidence::{Evidence, Footprint, Handshake, Inference, Provenance};
+pub use history::History;
 pub use job::{AttemptReport, JobId, JobReport, JobSpec, Timeouts};
 pub use library::Library;
 pub use model::{ElementType, Model, Quantization, TensorSpec};
+pub use origin::Origin;
+pub use quarantine::Quarantine;
 pub use scheduler::Scheduler;
-pub use target::{Availability, Fault, Reservation, Session, Slots, Stage, Target, TargetError, TargetId, TargetInfo};
+pub use target::{
+    Availability, Fault, Memory, Reservation, Session, Slots, Stage, Target, TargetError, TargetId, TargetInfo,
+};
 pub use verdict::{Judgement, Verdict};

@@ -87,6 +87,18 @@ pub struct TargetInfo {
     pub tags: Vec<String>,
     /// What it is a specimen of: targets of equal kind are equal (same chip, port and link). `None`: nothing is its equal.
     pub kind: Option<String>,
+    /// The memory it has for firmware and model; `None` where that is no limit (container, host) or not known.
+    #[serde(default)]
+    pub memory: Option<Memory>,
+}
+
+/// The memory of a target, bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Memory {
+    /// For code, constants and the model.
+    pub flash: u64,
+    /// For data, stack and the tensor arena.
+    pub ram: u64,
 }
 
 impl TargetInfo {
@@ -137,6 +149,14 @@ pub trait Target: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`TargetError::Blocked`] where a tool is missing or the build fails (with the compiler's own message).
     async fn prepare(&self) -> Result<(), TargetError>;
+
+    /// Builds what just this job needs, as `prepare` does for all: the model's own firmware. Later calls find it done.
+    ///
+    /// # Errors
+    /// As [`Target::prepare`]; [`TargetError::Fault`] where the model is at fault.
+    async fn prepare_for(&self, _job: &JobSpec) -> Result<(), TargetError> {
+        Ok(())
+    }
 
     /// Waits until this process has the target for itself. Asked before each attempt, outside its time budget; held
     /// until [`Target::after`] has returned. Where the target is free, the future should be ready when first polled: of

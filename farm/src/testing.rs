@@ -24,7 +24,7 @@ pub(crate) fn dataset(model: &Model, samples: usize, truth: Truth) -> Arc<Datase
 /// A target.
 pub(crate) fn target(id: &str, stage: Stage, clock: Clock, slots: Slots) -> TargetInfo {
     let (core, tags) = ("a core".to_owned(), Vec::new());
-    TargetInfo { id: TargetId::from(id), stage, core, clock, slots, simulated: false, tags, kind: None }
+    TargetInfo { id: TargetId::from(id), stage, core, clock, slots, simulated: false, tags, kind: None, memory: None }
 }
 
 /// What a runner that holds `model` says.

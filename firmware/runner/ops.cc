@@ -31,42 +31,6 @@ struct Entry {
 const Entry kEntries[] = {RUNNER_OPS(RUNNER_ENTRY)};
 #undef RUNNER_ENTRY
 
-// The newest version of an operator that its kernel knows; all start at 1. Source: TFLM's all_ops_resolver.cc.
-int NewestVersion(BuiltinOperator op) {
-  switch (op) {
-    case BuiltinOperator_FULLY_CONNECTED:
-      return 4;
-    case BuiltinOperator_CONCATENATION:
-    case BuiltinOperator_CONV_2D:
-    case BuiltinOperator_DEPTHWISE_CONV_2D:
-    case BuiltinOperator_MUL:
-    case BuiltinOperator_SPLIT:
-    case BuiltinOperator_SVDF:
-      return 3;
-    case BuiltinOperator_ADD:
-    case BuiltinOperator_AVERAGE_POOL_2D:
-    case BuiltinOperator_DEQUANTIZE:
-    case BuiltinOperator_EQUAL:
-    case BuiltinOperator_GREATER:
-    case BuiltinOperator_GREATER_EQUAL:
-    case BuiltinOperator_LESS:
-    case BuiltinOperator_LESS_EQUAL:
-    case BuiltinOperator_LOGISTIC:
-    case BuiltinOperator_MAX_POOL_2D:
-    case BuiltinOperator_NOT_EQUAL:
-    case BuiltinOperator_PACK:
-    case BuiltinOperator_PAD:
-    case BuiltinOperator_PADV2:
-    case BuiltinOperator_RESIZE_NEAREST_NEIGHBOR:
-    case BuiltinOperator_SOFTMAX:
-    case BuiltinOperator_SUB:
-    case BuiltinOperator_UNPACK:
-      return 2;
-    default:
-      return 1;
-  }
-}
-
 }  // namespace
 
 const TfLiteRegistration* Operators::FindOp(BuiltinOperator op, int version) const {

@@ -6,6 +6,9 @@
 
 namespace runner {
 
+// The newest version of an operator that its kernel knows; all start at 1.
+int NewestVersion(tflite::BuiltinOperator op);
+
 // Answers TFLM's questions for an operator and remembers that one was not to be had. Unlike TFLM's own resolver it
 // keeps its table in flash, with one entry for all versions of an operator: 4.6 KiB of RAM less.
 class Operators : public tflite::MicroOpResolver {

@@ -53,7 +53,17 @@ fn job(model: &str, csv: String) -> JobSpec {
     let model = Arc::new(Model::load(model, &path).unwrap());
     let dataset = Arc::new(Dataset::load("inline", &DatasetSource::inline_csv(csv), &model).unwrap());
     let (target, timeouts) = ("host".into(), Timeouts::default());
-    JobSpec { model, dataset, target, alternates: Vec::new(), arena_limit: None, timeouts, retries: 0 }
+    JobSpec {
+        model,
+        dataset,
+        target,
+        alternates: Vec::new(),
+        arena_limit: None,
+        timeouts,
+        retries: 0,
+        own_firmware: false,
+        rerun: 0,
+    }
 }
 
 fn sine() -> JobSpec {

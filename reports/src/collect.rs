@@ -37,6 +37,8 @@ impl ReportOutcome {
             _ if self.tally.interrupted => 130,
             Some(Verdict::Fail) => 1,
             Some(Verdict::Pass) if self.failures.is_empty() && self.tally.not_run() == 0 => 0,
+            // Nothing had to run, which is known before anything runs.
+            None if self.tally.planned == 0 && self.tally.finished && self.failures.is_empty() => 0,
             _ => 3,
         }
     }
@@ -138,13 +140,16 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::{
-        Console, ReportFolder,
+        Console, Documents, GitHub, ReportFolder,
         json::{EvidenceLines, Report, ReportJson},
         junit::JUnit,
         script,
     };
     use farm::EventSink;
-    use std::sync::{Arc, Mutex};
+    use std::{
+        fs::File,
+        sync::{Arc, Mutex},
+    };
     use tokio::sync::mpsc;
 
     /// Writes down what it is called for; may fail or panic on the way.
@@ -279,8 +284,14 @@ mod tests {
             Box::new(JUnit::new(&folder)),
             Box::new(EvidenceLines::new(&folder)),
             Box::new(ReportJson::new(&folder)),
-            Box::new(Console::new(Box::new(std::fs::File::create(dir.path().join("console")).unwrap()), false, 0)),
+            Box::new(crate::messages::Messages::new(&folder)),
+            Box::new(Documents::new(&folder)),
+            Box::new(GitHub::new(Box::new(File::create(dir.path().join("github")).unwrap()), |out| {
+                Console::new(out, false, 0)
+            })),
+            Box::new(Console::new(Box::new(File::create(dir.path().join("console")).unwrap()), false, 0)),
         ];
+        let before = std::time::Instant::now();
         let (sender, receiver) = mpsc::unbounded_channel();
         let sending = std::thread::spawn(move || script::long(10_000).for_each(|event| sender.send(event).unwrap()));
         let outcome = collect(receiver, reporters).await;
@@ -294,6 +305,23 @@ mod tests {
         let console = read("console");
         assert!(console.contains("qemu:mps2-an386 (10,000 jobs)  fail"));
         assert!(console.ends_with("10,000 scenarios: 9,000 pass, 1,000 fail, in 12.3 s\n"));
+        // Told for people, each stays short; for programs, each is whole.
+        assert!(
+            read("report.md").len() < 20_000 && read("github").lines().filter(|it| it.starts_with("::")).count() == 10
+        );
+        assert!(read("metrics.csv").lines().count() > 100_000);
+        assert_eq!(serde_json::from_str::<Vec<serde_json::Value>>(&read("codequality.json")).unwrap().len(), 1_000);
+        // It takes a few seconds; what grew with the square of scenarios would take minutes.
+        assert!(before.elapsed() < Duration::from_secs(60), "{:?}", before.elapsed());
+    }
+
+    #[tokio::test]
+    async fn a_quarantined_fail_does_not_count_and_an_expired_quarantine_does() {
+        let outcome = collect(play(script::rich()), Vec::new()).await;
+        let tally = &outcome.tally;
+        assert_eq!((tally.fail, tally.in_quarantine(), tally.judged(), tally.not_run()), (2, 1, 7, 0));
+        assert_eq!(tally.quarantined[&Verdict::Fail], 1);
+        assert_eq!(outcome.exit_code(), 1);
     }
 
     #[test]
@@ -306,6 +334,9 @@ mod tests {
         assert_eq!(code(tally(2, 1, 0)), 3);
         assert_eq!(code(tally(2, 0, 0)), 3, "one was not run");
         assert_eq!(code(tally(0, 0, 0)), 3, "no output is never a pass");
+        let exempt = |count| [(Verdict::Fail, count)].into_iter().collect();
+        assert_eq!(code(Tally { quarantined: exempt(1), ..tally(2, 0, 0) }), 0);
+        assert_eq!(code(Tally { quarantined: exempt(3), ..tally(0, 0, 0) }), 3, "nothing that gates was run");
         assert_eq!(code(Tally { interrupted: true, ..tally(2, 0, 1) }), 130);
         let error = ReportError::Output(std::io::ErrorKind::StorageFull.into());
         let failures = vec![ReportFailure { error, told: true }];

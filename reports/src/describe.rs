@@ -2,11 +2,12 @@
 //! line.
 
 use crate::{
+    account::ScenarioAccount,
     gather::{Finished, Gather, JobNote},
     text::{self, escape},
 };
 use farm::{
-    Verdict,
+    JobId, Judgement, Quarantine, Verdict,
     events::{CriterionReport, ScenarioId, StepReport},
 };
 
@@ -22,7 +23,23 @@ pub(crate) fn step(step: &StepReport) -> String {
 
 /// `hello_world over sine on qemu:mps2-an386`.
 pub(crate) fn job(job: &JobNote) -> String {
-    format!("{} over {} on {}", escape(&job.model), escape(&job.dataset), job.place)
+    let again = if job.rerun > 0 { " (measured again)" } else { "" };
+    format!("{} over {} on {}{again}", escape(&job.model), escape(&job.dataset), job.place)
+}
+
+/// `quarantined by qa until 2026-12-24 (flickers)`, or that it is over.
+pub(crate) fn quarantine(quarantine: &Quarantine) -> String {
+    let Quarantine { owner, reason, until, expired } = quarantine;
+    let (owner, reason) = (escape(owner), escape(reason));
+    match expired {
+        false => format!("quarantined by {owner} until {until} ({reason})"),
+        true => format!("the quarantine by {owner} ({reason}) ended on {until}: it gates again"),
+    }
+}
+
+/// A job that needed several attempts says so: `needed 2 attempts`.
+pub(crate) fn needed(attempts: usize) -> Option<String> {
+    (attempts > 1).then(|| format!("needed {attempts} attempts"))
 }
 
 /// A job and how it ended; a reason that is in `known`, which the reader has seen already, is not said again.
@@ -38,7 +55,8 @@ pub(crate) fn job_line(note: &JobNote, known: &str) -> String {
             }
         }
     };
-    format!("{}, {}: {end}", note.id, job(note))
+    let needed = needed(note.attempts.len()).map(|needed| format!(", {needed}")).unwrap_or_default();
+    format!("{}, {}: {end}{needed}", note.id, job(note))
 }
 
 /// A job with its attempts, where there were several, and its figures.
@@ -65,13 +83,39 @@ pub(crate) fn criterion(report: &CriterionReport, gather: &Gather) -> String {
     )
 }
 
+/// What there is to say of a scenario, whoever kept it.
+#[derive(Clone, Copy)]
+pub(crate) struct Scene<'a> {
+    id: &'a ScenarioId,
+    judgement: &'a Judgement,
+    steps: &'a [StepReport],
+    criteria: &'a [CriterionReport],
+    jobs: &'a [JobId],
+}
+
+impl<'a> From<&'a Finished> for Scene<'a> {
+    fn from(done: &'a Finished) -> Self {
+        let course = &done.course;
+        let (steps, criteria, jobs) = (&course.steps, &course.criteria, &course.jobs);
+        Self { id: &done.id, judgement: &done.judgement, steps, criteria, jobs }
+    }
+}
+
+impl<'a> From<&'a ScenarioAccount> for Scene<'a> {
+    fn from(scenario: &'a ScenarioAccount) -> Self {
+        let ScenarioAccount { id, judgement, steps, criteria, jobs, .. } = scenario;
+        Self { id, judgement, steps, criteria, jobs }
+    }
+}
+
 /// What a scenario that did not pass needs saying, once: the step and why, the criteria and the jobs that this does not
 /// tell already, and the last of the logs.
-pub(crate) fn trouble(scenario: &Finished, gather: &Gather) -> Vec<String> {
+pub(crate) fn trouble<'a>(scenario: impl Into<Scene<'a>>, gather: &Gather) -> Vec<String> {
+    let scenario = scenario.into();
     let mut lines = Vec::new();
     let stumbled = |step: &&StepReport| step.judgement.as_ref().is_some_and(|it| it.verdict != Verdict::Pass);
     let mut known = String::new();
-    for report in scenario.course.steps.iter().filter(stumbled) {
+    for report in scenario.steps.iter().filter(stumbled) {
         lines.push(step(report));
         lines.push(format!("  at {}:{}", escape(&scenario.id.path), report.line));
         if let Some(judgement) = &report.judgement {
@@ -83,10 +127,10 @@ pub(crate) fn trouble(scenario: &Finished, gather: &Gather) -> Vec<String> {
         lines.extend(reason(&scenario.judgement.reason));
         known += &scenario.judgement.reason;
     }
-    for report in scenario.course.criteria.iter().filter(|report| report.judgement.verdict != Verdict::Pass) {
+    for report in scenario.criteria.iter().filter(|report| report.judgement.verdict != Verdict::Pass) {
         lines.extend(missed(report, &known, gather));
     }
-    let jobs = scenario.course.jobs.iter().filter_map(|id| gather.jobs.get(id));
+    let jobs = scenario.jobs.iter().filter_map(|id| gather.jobs.get(id));
     for note in jobs.filter(|note| note.judgement.as_ref().is_none_or(|it| it.verdict != Verdict::Pass)) {
         let told = job_lines(note, &known);
         let reason = note.judgement.as_ref().map_or("not finished", |judgement| &judgement.reason);

@@ -7,8 +7,9 @@ use crate::{
     text::{self, escape},
 };
 use farm::{
-    AttemptReport, FarmEvent, Fault, JobId, JobReport, Judgement, Stamped, TargetId, Verdict,
+    AttemptReport, FarmEvent, Fault, JobId, JobReport, Judgement, Quarantine, Stamped, TargetId, Verdict,
     events::{CriterionReport, ScenarioId, StepReport},
+    history::Series,
     target::label,
 };
 use std::{
@@ -46,6 +47,8 @@ pub(crate) struct JobNote {
     pub no_room: bool,
     /// The log's last lines, escaped; only where it is no pass.
     pub tail: Vec<String>,
+    /// Which measurement it was of those that are otherwise the same; 0 for the first.
+    pub rerun: u32,
 }
 
 impl JobNote {
@@ -89,6 +92,7 @@ pub(crate) struct Finished {
     pub course: Course,
     pub judgement: Judgement,
     pub took: Duration,
+    pub quarantine: Option<Quarantine>,
 }
 
 /// The state of a run, as far as reporters share the need for it.
@@ -105,6 +109,11 @@ impl Gather {
     /// Takes in an event; hands out a scenario that it ends.
     pub(crate) fn on(&mut self, stamped: &Stamped) -> Option<Finished> {
         match &stamped.event {
+            // What had begun begins anew, a job under another number.
+            FarmEvent::RunResumed { .. } => {
+                self.open.clear();
+                self.jobs.retain(|_, note| note.judgement.is_some());
+            }
             FarmEvent::TargetSeen { info, .. } if info.simulated => {
                 self.simulated.insert(info.id.clone());
             }
@@ -136,6 +145,9 @@ impl Gather {
                 if !report.attempts.is_empty() {
                     (note.target, note.place) = (report.target.clone(), place);
                 }
+                // One with the model's own firmware is followed apart, and told apart.
+                note.model = Series::of(report).model;
+                note.rerun = report.rerun;
                 note.places = places;
                 note.finish(report);
                 note.figures = summary.as_deref().map(Figures::of);
@@ -158,9 +170,10 @@ impl Gather {
             FarmEvent::StepFinished { scenario, report } => {
                 self.open.entry(scenario.clone()).or_default().steps.push(report.clone());
             }
-            FarmEvent::ScenarioFinished { scenario, judgement, took } => {
+            FarmEvent::ScenarioFinished { scenario, judgement, took, quarantine } => {
                 let course = self.open.remove(scenario).unwrap_or_default();
-                return Some(Finished { id: scenario.clone(), course, judgement: judgement.clone(), took: *took });
+                let (id, judgement, quarantine) = (scenario.clone(), judgement.clone(), quarantine.clone());
+                return Some(Finished { id, course, judgement, took: *took, quarantine });
             }
             _ => {}
         }
@@ -193,6 +206,7 @@ impl Gather {
             verdict: None,
             no_room: false,
             tail: Vec::new(),
+            rerun: 0,
         })
     }
 }

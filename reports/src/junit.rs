@@ -1,5 +1,5 @@
 //! `junit.xml`: one test case for each scenario. Fail is a failure, infra and inconclusive are errors, blocked is
-//! skipped; attempts, figures and criteria are in `system-out`.
+//! skipped, and so is what is in quarantine, whatever came of it; attempts, figures and criteria are in `system-out`.
 //!
 //! The file is replaced as a whole while the run goes on, so a killed run leaves a sound one. Until the run has ended it
 //! holds an error, `run was cut short`, so that no CI takes half a run for a passed one.
@@ -100,7 +100,13 @@ impl JUnit {
         let message = attribute(&scenario.judgement.reason);
         let verdict = scenario.judgement.verdict;
         let time = Duration::try_from(scenario.took).unwrap_or(Duration::MAX);
+        let quarantine = scenario.quarantine.as_ref().map(describe::quarantine);
+        let exempt = scenario.quarantine.as_ref().filter(|quarantine| !quarantine.gates());
         let mut case = match verdict {
+            _ if exempt.is_some() => {
+                let message = format!("{}: {}", quarantine.as_deref().unwrap_or_default(), scenario.judgement);
+                TestCase::skipped_with_cause(&name, "quarantined", &attribute(&message))
+            }
             Verdict::Pass => TestCase::success(&name, time),
             Verdict::Fail => TestCase::failure(&name, time, verdict.word(), &message),
             Verdict::Infra | Verdict::Inconclusive => TestCase::error(&name, time, verdict.word(), &message),
@@ -113,7 +119,11 @@ impl JUnit {
         {
             *cause = Some(cdata(&describe::trouble(scenario, &self.gather).join("\n")));
         }
-        let out = self.output(&scenario.course, Some(&scenario.judgement.reason).filter(|_| verdict == Verdict::Pass));
+        let remark = Some(&scenario.judgement.reason).filter(|_| verdict == Verdict::Pass);
+        let mut out = self.output(&scenario.course, remark);
+        if let Some(quarantine) = quarantine {
+            out = format!("{quarantine}\n{out}");
+        }
         case.set_system_out(&cdata(&out));
         case
     }

@@ -108,7 +108,7 @@ fn each_verdict_has_its_element() {
         pass: mean absolute error <= 0.05, found 0.0336 on board:nucleo
         job 1, hello_world over sine on container: pass
           1,001 samples; mean absolute error 0.03361; host time (informational) median 6.81 µs, p99 6.90 µs; arena 1,472 B of 64.0 KiB
-        job 2, hello_world over sine on qemu:mps2-an386: pass: after 1 infra retry
+        job 2, hello_world over sine on qemu:mps2-an386: pass: after 1 infra retry, needed 2 attempts
           attempt 1, 800 ms: infra: QEMU was killed by signal 9
           attempt 2, 800 ms: pass
           1,001 samples; mean absolute error 0.03361; instructions (QEMU) median 6,812, p99 6,901; arena 1,472 B of 64.0 KiB; flash 176.3 KiB with the model, RAM 72.1 KiB with the arena
@@ -128,7 +128,7 @@ fn each_verdict_has_its_element() {
         fail: Then the mean absolute error is at most 0.03
         not reached: When it runs on the board
         fail: mean absolute error <= 0.03, found 0.0336 on qemu:mps2-an386
-        job 2, hello_world over sine on qemu:mps2-an386: pass: after 1 infra retry
+        job 2, hello_world over sine on qemu:mps2-an386: pass: after 1 infra retry, needed 2 attempts
           attempt 1, 800 ms: infra: QEMU was killed by signal 9
           attempt 2, 800 ms: pass
           1,001 samples; mean absolute error 0.03361; instructions (QEMU) median 6,812, p99 6,901; arena 1,472 B of 64.0 KiB; flash 176.3 KiB with the model, RAM 72.1 KiB with the arena]]>
@@ -310,4 +310,13 @@ fn writing_ten_thousand_scenarios_stays_in_proportion() {
     let xml = fs::read_to_string(dir.path().join(FILE)).unwrap();
     assert_eq!(xml.matches("<testcase ").count(), 10_000);
     assert_eq!(xml.matches("<failure ").count(), 1_000);
+}
+
+#[test]
+fn a_scenario_in_quarantine_is_skipped_until_that_expires() {
+    let text = run(&script::rich());
+    let of = |name: &str| cases(&text).into_iter().find(|case| case.0 == name).unwrap().1;
+    assert_eq!(of("It is known to drift")[0].0, "skipped");
+    assert_eq!(of("It was known to be slow")[0].0, "failure");
+    insta::assert_snapshot!("junit_of_a_rich_run", text);
 }

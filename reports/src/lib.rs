@@ -9,32 +9,48 @@
 //! | [`folder`] | the report folder: files that are whole at every moment |
 //! | [`tally`] | scenarios counted by verdict |
 //! | [`console`] | for people: live on a terminal, plain lines elsewhere |
+//! | [`documents`] | files that are written as a whole when the run has ended: HTML, Markdown, CSV and others |
 //! | [`lines`] | for programs on the other end of a pipe: each event as a line of JSON |
+//! | [`github`] | plain lines, and annotations for GitHub Actions |
 //! | [`junit`] | `junit.xml`, for CI |
+//! | [`messages`] | `messages.ndjson`: Cucumber Messages, for the Cucumber ecosystem's own tools |
 //! | [`json`] | `report.json` and `evidence.jsonl`, with a published schema |
 //! | [`text`] | numbers and untrusted text as people read them |
 
 pub mod collect;
 pub mod console;
+pub mod documents;
 pub mod folder;
+pub mod github;
 pub mod json;
 pub mod junit;
 pub mod lines;
+pub mod messages;
 pub mod options;
 pub mod reporter;
 pub mod tally;
 pub mod text;
 
+mod account;
 mod describe;
+mod eembc;
 mod figures;
 mod gather;
+mod html;
+mod markdown;
+mod quality;
+mod table;
 
+#[cfg(test)]
+mod hostile_tests;
 #[cfg(test)]
 mod script;
 
 pub use collect::{ReportFailure, ReportOutcome, collect};
 pub use console::{Console, Screen, Table};
+pub use documents::Documents;
 pub use folder::ReportFolder;
+pub use github::GitHub;
 pub use options::{Format, ReportOptions, UnknownFormat, colour_wanted, reporters};
 pub use reporter::{ReportError, Reporter};
 pub use tally::Tally;

@@ -64,7 +64,7 @@ mod tests {
             }
         }
         insta::assert_snapshot!(first.join("\n"), @r#"
-        {"at":"2026-11-22T13:46:00.000Z","event":"run-started","schema":"tinyfarm-report/1","run":"20261122T134600Z-5eed","version":"0.1.0","command":["tinyfarm","run","features"],"scenarios":7}
+        {"at":"2026-11-22T13:46:00.000Z","event":"run-started","schema":"tinyfarm-report/1","run":"20261122T134600Z-5eed","version":"0.1.0","command":["tinyfarm","run","features"],"scenarios":7,"origin":{"commit":null,"branch":null,"dirty":false,"machine":"","os":"","cpu":"","cores":0,"memory":0,"nightly":false}}
         {"at":"2026-11-22T13:46:00.100Z","event":"target-seen","target":{"id":"container","stage":"container","core":"x86-64","clock":{"kind":"host"},"simulated":false,"tags":[],"kind":null,"state":"ready","tool":"Docker 20.10.24"}}
         {"at":"2026-11-22T13:46:00.500Z","event":"preparing","target":"qemu:mps2-an386"}
         {"at":"2026-11-22T13:46:00.600Z","event":"building","target":"qemu:mps2-an386","done":1,"total":2}
@@ -75,10 +75,10 @@ mod tests {
         {"at":"2026-11-22T13:46:01.400Z","event":"attempt-started","job":1,"attempt":1,"target":"container"}
         {"at":"2026-11-22T13:46:01.500Z","event":"job-progress","job":1,"done":500}
         {"at":"2026-11-22T13:46:01.600Z","event":"attempt-finished","job":1,"attempt":{"number":1,"target":"container","verdict":"pass","reason":"","took_s":0.8}}
-        {"at":"2026-11-22T13:46:01.700Z","event":"job-finished","job":{"id":1,"model":"hello_world","dataset":"sine","target":"container","simulated":false,"verdict":"pass","reason":"","fault":null,"attempts":[{"number":1,"target":"container","verdict":"pass","reason":"","took_s":0.8}],"figures":{"samples":1001,"clock":{"kind":"host"},"ticks":{"min":6700,"median":6812,"p90":6850,"p99":6901,"max":6950},"accuracy":null,"errors":{"mean_absolute":0.033612,"root_mean_square":0.0403344,"maximum":0.1302},"arena":{"used":1472,"size":65536},"firmware":null},"provenance":{"model":"9372c470eeadd5ecd9c3c74c2b3cb633f8e2f2fad799250a0f70d652b6b825e4","dataset":"b277fd623676a525c29b9eb155afc8c9010681814ceafb2d7627f47b9a232576","runner":"0.1.0","runner_digest":"c0ffee","tflm":"2.2.0","core":"x86-64","tool":"QEMU 7.2.22"}}}
+        {"at":"2026-11-22T13:46:01.700Z","event":"job-finished","job":{"id":1,"model":"hello_world","dataset":"sine","target":"container","simulated":false,"verdict":"pass","reason":"","fault":null,"attempts":[{"number":1,"target":"container","verdict":"pass","reason":"","took_s":0.8}],"figures":{"samples":1001,"clock":{"kind":"host"},"ticks":{"min":6700,"median":6812,"p90":6850,"p99":6901,"max":6950},"accuracy":null,"errors":{"mean_absolute":0.033612,"root_mean_square":0.0403344,"maximum":0.1302},"arena":{"used":1472,"size":65536},"firmware":null},"provenance":{"model":"9372c470eeadd5ecd9c3c74c2b3cb633f8e2f2fad799250a0f70d652b6b825e4","dataset":"b277fd623676a525c29b9eb155afc8c9010681814ceafb2d7627f47b9a232576","runner":"0.1.0","runner_digest":"c0ffee","tflm":"2.2.0","core":"x86-64","tool":"QEMU 7.2.22"},"own_firmware":false,"rerun":0}}
         {"at":"2026-11-22T13:46:01.800Z","event":"job-used","scenario":{"path":"features/hello_world.feature","line":5,"feature":"hello_world predicts a sine","name":"It predicts a sine everywhere"},"job":1}
         {"at":"2026-11-22T13:46:01.900Z","event":"criterion-judged","scenario":{"path":"features/hello_world.feature","line":5,"feature":"hello_world predicts a sine","name":"It predicts a sine everywhere"},"criterion":{"job":1,"target":"container","criterion":"mean absolute error <= 0.05","measured":"0.0336","value":0.033612,"verdict":"pass","reason":""}}
-        {"at":"2026-11-22T13:46:03.700Z","event":"scenario-finished","scenario":{"path":"features/hello_world.feature","line":5,"feature":"hello_world predicts a sine","name":"It predicts a sine everywhere"},"verdict":"pass","reason":"after 1 infra retry","took_s":1.25}
+        {"at":"2026-11-22T13:46:03.700Z","event":"scenario-finished","scenario":{"path":"features/hello_world.feature","line":5,"feature":"hello_world predicts a sine","name":"It predicts a sine everywhere"},"verdict":"pass","reason":"after 1 infra retry","took_s":1.25,"quarantine":null}
         {"at":"2026-11-22T13:46:08.800Z","event":"run-finished","interrupted":false,"took_s":12.345}
         "#);
     }

@@ -1,10 +1,11 @@
 //! Which reporters a run wants, and setting them up.
 
 use crate::{
-    Console, ReportError, ReportFolder, Reporter, Screen,
+    Console, Documents, GitHub, ReportError, ReportFolder, Reporter, Screen, documents,
     json::{self, EvidenceLines, ReportJson},
     junit::{self, JUnit},
     lines::EventLines,
+    messages::{self, Messages},
 };
 use std::{fmt, io, path::PathBuf, str::FromStr};
 
@@ -20,15 +21,18 @@ pub enum Format {
     Plain,
     /// Each event as a line of JSON, and nothing else.
     Json,
+    /// Plain lines, and annotations for GitHub Actions at the end.
+    GitHub,
 }
 
 impl Format {
     /// All of them, with what they mean: for the program's help.
-    pub const ALL: [(Self, &'static str); 4] = [
+    pub const ALL: [(Self, &'static str); 5] = [
         (Self::Auto, "live on a terminal, plain elsewhere"),
         (Self::Live, "progress bars, and a line for each scenario"),
         (Self::Plain, "a line for each job and each scenario"),
         (Self::Json, "each event as a line of JSON"),
+        (Self::GitHub, "plain lines, and annotations for GitHub Actions"),
     ];
 
     /// The word for it on the command line.
@@ -38,6 +42,7 @@ impl Format {
             Self::Live => "live",
             Self::Plain => "plain",
             Self::Json => "json",
+            Self::GitHub => "github",
         }
     }
 }
@@ -95,14 +100,23 @@ pub fn reporters(options: &ReportOptions) -> Result<Vec<Box<dyn Reporter>>, Repo
     let mut files = Vec::new();
     if let Some(dir) = &options.dir {
         let folder = ReportFolder::create(dir)?;
-        files = [junit::FILE, json::REPORT_FILE, json::EVIDENCE_FILE].map(|name| dir.join(name)).to_vec();
+        let names = [junit::FILE, json::REPORT_FILE, json::EVIDENCE_FILE, messages::FILE];
+        let names = names.into_iter().chain(documents::files());
+        files = names.map(|name| dir.join(name)).collect();
         reporters.push(Box::new(JUnit::new(&folder)));
         reporters.push(Box::new(EvidenceLines::new(&folder)));
         reporters.push(Box::new(ReportJson::new(&folder)));
+        reporters.push(Box::new(Messages::new(&folder)));
+        reporters.push(Box::new(Documents::new(&folder)));
     }
     let live = match options.format {
         Format::Json => {
             reporters.push(Box::new(EventLines::new(Box::new(io::stdout()))));
+            return Ok(reporters);
+        }
+        Format::GitHub => {
+            let console = |out| Console::new(out, false, options.verbosity).listing(files);
+            reporters.push(Box::new(GitHub::new(Box::new(io::stdout()), console)));
             return Ok(reporters);
         }
         Format::Auto => options.is_terminal,

@@ -59,6 +59,9 @@ pub enum ReportError {
         /// The folder.
         path: PathBuf,
     },
+    /// A reporter of another crate failed, in its own words.
+    #[error(transparent)]
+    Other(Box<dyn std::error::Error + Send + Sync>),
     /// A reporter panicked; it gets no more events.
     #[error("the {reporter} reporter panicked: {message}; please report this as a defect of tinyfarm")]
     Panicked {

@@ -12,6 +12,10 @@ use farm::{
 use jiff::Timestamp;
 use std::{sync::Arc, time::Duration};
 
+#[path = "script_rich.rs"]
+mod rich;
+pub(crate) use rich::rich;
+
 /// Puts events one after another.
 pub(crate) struct Script {
     pub events: Vec<Stamped>,
@@ -31,7 +35,7 @@ fn target(id: &str) -> TargetInfo {
     let tags = if stage == Stage::Board { vec!["m4".to_owned()] } else { Vec::new() };
     let kind = (stage == Stage::Board).then(|| "nucleo-l4r5zi".to_owned());
     let (id, core, simulated) = (id.into(), core.to_owned(), id.starts_with("sim"));
-    TargetInfo { id, stage, core, clock, slots, simulated, tags, kind }
+    TargetInfo { id, stage, core, clock, slots, simulated, tags, kind, memory: None }
 }
 
 pub(crate) fn scenario(line: usize, name: &str) -> ScenarioId {
@@ -58,6 +62,7 @@ impl Script {
             version: "0.1.0".to_owned(),
             command: vec!["tinyfarm".to_owned(), "run".to_owned(), "features".to_owned()],
             scenarios,
+            origin: farm::Origin::default(),
         });
         script
     }
@@ -91,7 +96,8 @@ impl Script {
 
     pub(crate) fn end(&mut self, id: &ScenarioId, verdict: Verdict, reason: &str) {
         let judgement = Judgement::new(verdict, reason);
-        self.tell(FarmEvent::ScenarioFinished { scenario: id.clone(), judgement, took: Duration::from_millis(1_250) });
+        let (took, quarantine) = (Duration::from_millis(1_250), None);
+        self.tell(FarmEvent::ScenarioFinished { scenario: id.clone(), judgement, took, quarantine });
     }
 
     pub(crate) fn judge(&mut self, id: &ScenarioId, job: u64, at: &str, criterion: [&str; 2], end: (Verdict, &str)) {
@@ -146,6 +152,8 @@ impl Script {
         let evidence = evidence(names[2]);
         let summary = Arc::new(summary(&evidence, samples, found));
         let report = JobReport {
+            own_firmware: false,
+            rerun: 0,
             id: JobId(job),
             model: names[0].to_owned(),
             dataset: names[1].to_owned(),
@@ -195,6 +203,8 @@ impl Script {
             });
         }
         let report = JobReport {
+            own_firmware: false,
+            rerun: 0,
             id: JobId(job),
             model: names[0].to_owned(),
             dataset: names[1].to_owned(),
@@ -384,6 +394,8 @@ pub(crate) fn boards() -> Vec<Stamped> {
     let evidence = evidence("nucleo-2");
     let summary = Arc::new(summary(&evidence, 1_001, Found::Sine(0.033_612)));
     let report = JobReport {
+        own_firmware: false,
+        rerun: 0,
         id: job,
         model: "hello_world".to_owned(),
         dataset: "sine".to_owned(),

@@ -1,7 +1,7 @@
 //! Scenarios counted by verdict.
 
-use farm::{FarmEvent, Verdict};
-use std::time::Duration;
+use farm::{FarmEvent, Quarantine, Verdict};
+use std::{collections::BTreeMap, time::Duration};
 
 /// How the scenarios of a run ended.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub struct Tally {
     pub infra: usize,
     /// The model or its firmware was at fault.
     pub fail: usize,
+    /// Those in a quarantine that has not expired, by verdict. They are in none of the counts above, and weigh nothing.
+    pub quarantined: BTreeMap<Verdict, usize>,
     /// Whether the run said that it ended; otherwise it was cut short.
     pub finished: bool,
     /// Whether someone interrupted it.
@@ -31,7 +33,13 @@ impl Tally {
     pub fn on(&mut self, event: &FarmEvent) {
         match event {
             FarmEvent::RunStarted { scenarios, .. } => self.planned = *scenarios,
-            FarmEvent::ScenarioFinished { judgement, .. } => *self.slot(judgement.verdict) += 1,
+            FarmEvent::ScenarioFinished { judgement, quarantine, .. } => {
+                if quarantine.as_ref().is_none_or(Quarantine::gates) {
+                    *self.slot(judgement.verdict) += 1;
+                } else {
+                    *self.quarantined.entry(judgement.verdict).or_default() += 1;
+                }
+            }
             FarmEvent::RunFinished { interrupted, took } => {
                 self.finished = true;
                 self.interrupted = *interrupted;
@@ -51,7 +59,7 @@ impl Tally {
         }
     }
 
-    /// How many ended with each verdict, the lightest first.
+    /// How many that gate ended with each verdict, the lightest first.
     pub fn counts(&self) -> [(Verdict, usize); 5] {
         [
             (Verdict::Pass, self.pass),
@@ -62,9 +70,14 @@ impl Tally {
         ]
     }
 
-    /// How many have a verdict.
+    /// How many have a verdict, those in quarantine as well.
     pub fn judged(&self) -> usize {
-        self.counts().iter().map(|(_, count)| count).sum()
+        self.counts().iter().map(|(_, count)| count).sum::<usize>() + self.in_quarantine()
+    }
+
+    /// How many have a verdict and are in quarantine.
+    pub fn in_quarantine(&self) -> usize {
+        self.quarantined.values().sum()
     }
 
     /// How many were planned and have none.
@@ -72,7 +85,8 @@ impl Tally {
         self.planned.saturating_sub(self.judged())
     }
 
-    /// The heaviest verdict; `None` where no scenario has one: no output is never a pass.
+    /// The heaviest verdict of those that gate; `None` where no scenario has one: no output is never a pass, and neither is
+    /// a run of nothing but quarantined scenarios.
     pub fn worst(&self) -> Option<Verdict> {
         Verdict::worst(self.counts().into_iter().filter(|(_, count)| *count > 0).map(|(verdict, _)| verdict))
     }

@@ -1,22 +1,40 @@
 //! The subcommands: one file each.
 
+pub mod baseline;
 pub mod boards;
 pub mod build;
 pub mod check;
+pub mod compare;
+pub mod flaky;
+pub mod history;
+pub mod ledger;
 pub mod models;
+pub mod nightly;
+pub mod report;
 pub mod run;
 pub mod sim_board;
 pub mod steps;
 pub mod targets;
 
-use crate::{WRONG, cli::Selection, config::Config};
+use crate::{
+    WRONG,
+    cli::{Selection, Show},
+    config::Config,
+};
+use ::ledger::Ledger;
 use ::steps::{Plan, PlanErrors, PlanOptions};
+use jiff::{Timestamp, tz::TimeZone};
 use miette::IntoDiagnostic as _;
+use reports::Table;
+use serde::Serialize;
 use std::{
     fmt::Display,
     io::{ErrorKind, IsTerminal as _, Write as _},
     path::{Path, PathBuf},
 };
+
+/// Nothing failed, and not everything can be called well.
+const TROUBLE: u8 = 3;
 
 /// Said where something is missing that a configuration would have named.
 const NO_FILE: &str = "there is no tinyfarm.toml here or above, so that features and manifests are looked for in the \
@@ -33,6 +51,8 @@ fn plan_options(config: &Config, selection: &Selection, require_boards: bool) ->
         stand_in_host: config.container.stand_in_host,
         timeouts: (&config.timeouts).into(),
         retries: config.retries,
+        quarantines: config.quarantines(),
+        today: Timestamp::now().to_zoned(TimeZone::UTC).date(),
     }
 }
 
@@ -44,9 +64,20 @@ fn plan(
     targets: &[farm::TargetInfo],
 ) -> miette::Result<Result<Plan, u8>> {
     let library = crate::targets::library(config)?;
+    plan_with(config, selection, require_boards, targets, &library)
+}
+
+/// The same, with a library that is loaded.
+fn plan_with(
+    config: &Config,
+    selection: &Selection,
+    require_boards: bool,
+    targets: &[farm::TargetInfo],
+    library: &farm::Library,
+) -> miette::Result<Result<Plan, u8>> {
     let paths = if selection.paths.is_empty() { seen_from_here(&config.features) } else { selection.paths.clone() };
     let options = plan_options(config, selection, require_boards);
-    Ok(Plan::new(&paths, &options, &library, targets).map_err(|errors| {
+    Ok(Plan::new(&paths, &options, library, targets).map_err(|errors| {
         tell(&errors, config);
         WRONG
     }))
@@ -74,6 +105,27 @@ fn say_if_heard(line: impl Display) -> miette::Result<bool> {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
         Err(error) => Err(error).into_diagnostic(),
     }
+}
+
+/// Prints a value for programs.
+fn say_json(value: &impl Serialize) -> miette::Result<()> {
+    say(serde_json::to_string(value).into_diagnostic()?)
+}
+
+/// Whether it is for programs.
+fn is_json(show: Show) -> bool {
+    show == Show::Json
+}
+
+/// A table, its head first.
+fn lines(table: &Table) -> String {
+    let (head, rows) = table.lines(|_, _, cell| cell.to_owned());
+    std::iter::once(head).chain(rows).map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+}
+
+/// The ledger that the configuration names, which must be there.
+fn ledger(config: &Config) -> miette::Result<Ledger> {
+    Ledger::open_existing(&config.ledger.file).into_diagnostic()
 }
 
 fn tell(errors: &PlanErrors, config: &Config) {

@@ -1,16 +1,21 @@
 //! `tinyfarm run`: plan, run, judge, report.
 
-use crate::{cli::RunArgs, config::Config, targets};
-use ::steps::{RunOptions, run as run_plan};
-use farm::{EventSink, Scheduler, scheduler::SchedulerOptions};
+use crate::{cli::RunArgs, config::Config, origin, recorder::LedgerReporter, since, targets, webhook};
+use ::steps::{Plan, Resume, RunOptions, run as run_plan};
+use farm::{EventSink, History, Scheduler, Stamped, Target, scheduler::SchedulerOptions};
+use ledger::{AcceptNote, Choice, Ledger};
 use miette::IntoDiagnostic as _;
-use reports::{ReportOptions, Screen, collect, reporters};
+use reports::{Format, ReportOptions, Screen, collect, reporters};
 use std::{
     fmt::Display,
     io::{IsTerminal as _, Write as _},
+    path::PathBuf,
     sync::Arc,
 };
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::mpsc::UnboundedReceiver,
+};
 use tokio_util::sync::CancellationToken;
 
 /// Runs what the command line selects. The exit code is that of the run, by its verdicts.
@@ -19,42 +24,117 @@ pub async fn run(mut config: Config, arguments: RunArgs, verbose: u8, screen: Sc
     config.timeouts.infer = arguments.timeout.unwrap_or(config.timeouts.infer);
     config.jobs = arguments.jobs.unwrap_or(config.jobs);
     config.container.stand_in_host |= arguments.stand_in_host;
-
-    let name = run_name();
-    let (sink, events) = EventSink::channel();
-    let news = sink.clone();
-    let targets = targets::gather(&config, &name, move |event| news.send(event))?;
-    let infos = targets::infos(&targets);
-    let plan = match super::plan(&config, &arguments.selection, arguments.require_boards, &infos)? {
+    let farm = Farm::gather(&config, run_name())?;
+    let library = targets::library(&config)?;
+    let (selection, infos) = (&arguments.selection, farm.infos());
+    let mut plan = match super::plan_with(&config, selection, arguments.require_boards, &infos, &library)? {
         Ok(plan) => plan,
         Err(code) => return Ok(code),
     };
+    if let Some(rev) = &arguments.since {
+        let touched = since::select(&mut plan, &library, &config, rev)?;
+        touched.lines(verbose > 0).iter().for_each(|line| tell(&screen, line));
+    }
+    let ledger = if arguments.no_ledger { None } else { Some(Ledger::open(&config.ledger.file).into_diagnostic()?) };
+    let setup = Setup {
+        report: arguments.report,
+        format: arguments.format,
+        verbose,
+        screen,
+        ledger,
+        nightly: false,
+        resume: None,
+    };
+    execute(&config, farm, plan, setup).await
+}
+
+/// The targets of a run, and the stream of its events.
+pub struct Farm {
+    /// The run's name.
+    pub name: String,
+    /// Its targets, in the order of the stages.
+    pub targets: Vec<Arc<dyn Target>>,
+    sink: EventSink,
+    events: UnboundedReceiver<Stamped>,
+}
+
+impl Farm {
+    /// Gathers the targets of the run that is called `name`.
+    ///
+    /// # Errors
+    /// As [`targets::gather`].
+    pub fn gather(config: &Config, name: String) -> miette::Result<Self> {
+        let (sink, events) = EventSink::channel();
+        let news = sink.clone();
+        let targets = targets::gather(config, &name, move |event| news.send(event))?;
+        Ok(Self { name, targets, sink, events })
+    }
+
+    /// What the targets are.
+    pub fn infos(&self) -> Vec<farm::TargetInfo> {
+        targets::infos(&self.targets)
+    }
+}
+
+/// How a plan is run and told.
+pub struct Setup {
+    /// The folder for the report's files.
+    pub report: Option<PathBuf>,
+    /// How standard output is used.
+    pub format: Format,
+    /// How much is said.
+    pub verbose: u8,
+    /// What the console and the log share.
+    pub screen: Screen,
+    /// The history of runs, where there is to be one.
+    pub ledger: Option<Ledger>,
+    /// Whether this is a nightly sweep.
+    pub nightly: bool,
+    /// What the run of this name told before it was cut short; `None` for a new run.
+    pub resume: Option<Resume>,
+}
+
+/// Runs `plan` on `farm`, reports it and records it. Returns the exit code.
+///
+/// # Errors
+/// A reporter or the ledger cannot be set up; nothing was run then.
+pub async fn execute(config: &Config, farm: Farm, plan: Plan, setup: Setup) -> miette::Result<u8> {
     for remark in plan.remarks() {
         // Reports tell of the scenarios that run; this is of those that do not.
         tracing::warn!("{remark}");
     }
-    let reporters = reporters(&ReportOptions {
-        dir: arguments.report,
-        format: arguments.format,
-        is_terminal: std::io::stdout().is_terminal(),
-        verbosity: verbose,
-        screen: screen.clone(),
-    })
-    .into_diagnostic()?;
-
+    let Farm { name, targets, sink, events } = farm;
+    let Setup { report, format, verbose, screen, ledger, nightly, resume } = setup;
+    let is_terminal = std::io::stdout().is_terminal();
+    let options = ReportOptions { dir: report, format, is_terminal, verbosity: verbose, screen: screen.clone() };
+    let mut reporters = reporters(&options).into_diagnostic()?;
+    if let Some(ledger) = &ledger {
+        let recorder = if resume.is_some() { ledger.resume(&name) } else { ledger.record() };
+        // Before the console, which comes last and tells what failed.
+        reporters.insert(0, Box::new(LedgerReporter(recorder.into_diagnostic()?)));
+    }
     let cancel = CancellationToken::new();
     for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
         tokio::spawn(interrupts(kind, cancel.clone(), screen.clone()));
     }
     let reporting = tokio::spawn(collect(events, reporters));
-    let wait_timeout = config.timeouts.wait.0;
-    let options = SchedulerOptions { jobs: config.jobs(), wait_timeout, ..SchedulerOptions::default() };
+    let options = SchedulerOptions {
+        jobs: config.jobs(),
+        wait_timeout: config.timeouts.wait.0,
+        first_job: resume.as_ref().map_or(1, Resume::first_job),
+        ..SchedulerOptions::default()
+    };
     let scheduler = Arc::new(Scheduler::new(targets, options, sink.clone(), cancel.clone()));
+    let here = std::env::current_dir().into_diagnostic()?;
+    let origin = farm::Origin { nightly, ..origin::origin(&here) };
     let options = RunOptions {
-        run: name,
+        run: name.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         // Arguments are any bytes.
-        command: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
+        command: webhook::without_address(std::env::args_os().map(|word| word.to_string_lossy().into_owned())),
+        origin: origin.clone(),
+        history: ledger.clone().map(|ledger| Arc::new(ledger) as Arc<dyn History>),
+        resume,
         ..RunOptions::default()
     };
     run_plan(plan, scheduler, sink, options, cancel).await;
@@ -62,7 +142,39 @@ pub async fn run(mut config: Config, arguments: RunArgs, verbose: u8, screen: Sc
     for failure in outcome.failures.iter().filter(|failure| !failure.told) {
         tell(&screen, &failure.error);
     }
-    Ok(outcome.exit_code())
+    let code = outcome.exit_code();
+    if let (Some(ledger), 0) = (&ledger, code) {
+        accept_by_branch(config, ledger, &name, &origin, &screen)?;
+    }
+    Ok(code)
+}
+
+/// Accepts what a run measured that passed, where the configuration says so of its branch.
+fn accept_by_branch(
+    config: &Config,
+    ledger: &Ledger,
+    run: &str,
+    origin: &farm::Origin,
+    screen: &Screen,
+) -> miette::Result<()> {
+    let Some(branch) = origin.branch.as_ref().filter(|branch| config.baselines.branches.contains(branch)) else {
+        return Ok(());
+    };
+    if origin.dirty || origin.commit.is_none() {
+        tell(screen, format_args!("not accepted as the baseline of branch {branch}: files differ from the commit"));
+        return Ok(());
+    }
+    let reason = format!("passed on branch {branch}");
+    let note = AcceptNote { who: "branch rule".to_owned(), reason, at: jiff::Timestamp::now() };
+    match ledger.accept(run, &Choice::default(), &note) {
+        Ok(accepted) => {
+            tell(screen, format_args!("accepted as the baseline of branch {branch}: {} series", accepted.len()));
+        }
+        // One that ran nothing has nothing to accept.
+        Err(ledger::LedgerError::NothingToAccept { .. }) => {}
+        Err(error) => return Err(error).into_diagnostic(),
+    }
+    Ok(())
 }
 
 /// The first Ctrl-C (or SIGTERM, or a terminal that is closed) ends the run cleanly, with its reports; a second one ends
@@ -98,6 +210,6 @@ fn tell(screen: &Screen, line: impl Display) {
 }
 
 /// Names a run so that no two are alike: its start, and its process.
-fn run_name() -> String {
+pub fn run_name() -> String {
     format!("{}-{}", jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ"), std::process::id())
 }

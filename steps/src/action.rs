@@ -1,6 +1,6 @@
 //! What a step means, once its words, table and doc string have been understood. Nothing here has touched a target.
 
-use crate::{acceptance::Acceptance, outputs::ExpectedOutputs};
+use crate::{acceptance::Acceptance, baseline::NotWorse, outputs::ExpectedOutputs};
 use farm::Criterion;
 use std::time::Duration;
 
@@ -13,6 +13,8 @@ pub enum Action {
         model: Option<String>,
         /// Dataset.
         dataset: Option<DatasetRef>,
+        /// Whether the model is linked into firmware of its own; a step that names no model leaves it as it is.
+        own_firmware: bool,
     },
     /// No more of the tensor arena than this, bytes.
     ArenaLimit(u64),
@@ -26,6 +28,8 @@ pub enum Action {
     Judge(Vec<Criterion>),
     /// Compare outputs with given values.
     Outputs(ExpectedOutputs),
+    /// Compare every job of the latest run with its baseline.
+    NotWorse(NotWorse),
     /// The jobs of the latest run, which was only tried, must have failed for a reason that contains this.
     FailsBecause(String),
     /// The jobs of the latest run, which was only tried, must have failed because the model does not fit.
@@ -77,6 +81,8 @@ pub enum Place {
         name: String,
         /// `emulator` or `board`.
         kind: Option<farm::Stage>,
+        /// Leave it out if the model does not fit it.
+        fitting: bool,
     },
     /// Every emulator; where `fitting`, those that the model does not fit are left out.
     Emulators {
@@ -112,6 +118,11 @@ impl Place {
         ("any board", "the same, of all boards"),
         ("the target \"…\"", "one target of whatever kind"),
         (
+            "the target \"…\" where it fits",
+            "the same, but a target that the model does not fit is left out and named; so it is with `the emulator` and \
+             `the board`",
+        ),
+        (
             "every emulator",
             "all emulated machines that are there: those of QEMU, and of Renode where it is installed; one that the \
              model does not fit is a fail",
@@ -128,7 +139,11 @@ impl Place {
 
     /// Reads the words after `it runs on`.
     pub(crate) fn parse(words: &str) -> Option<Self> {
-        let quoted = |prefix: &str| words.strip_prefix(prefix)?.strip_prefix('"')?.strip_suffix('"').map(str::to_owned);
+        let (named, fitting) = match words.strip_suffix(" where it fits") {
+            Some(named) => (named, true),
+            None => (words, false),
+        };
+        let quoted = |prefix: &str| named.strip_prefix(prefix)?.strip_prefix('"')?.strip_suffix('"').map(str::to_owned);
         Some(match words {
             "the container" => Self::Container,
             "the host" => Self::Host,
@@ -137,16 +152,19 @@ impl Place {
             "every stage" => Self::Stages { fitting: false },
             "every stage that it fits" => Self::Stages { fitting: true },
             _ => {
+                let target = |name, kind| Self::Target { name, kind, fitting };
                 if let Some(name) = quoted("the emulator ") {
-                    Self::Target { name, kind: Some(farm::Stage::Emulator) }
+                    target(name, Some(farm::Stage::Emulator))
                 } else if let Some(name) = quoted("the board ") {
-                    Self::Target { name, kind: Some(farm::Stage::Board) }
+                    target(name, Some(farm::Stage::Board))
+                } else if let Some(name) = quoted("the target ") {
+                    target(name, None)
+                } else if fitting {
+                    return None;
                 } else if let Some(rest) = words.strip_prefix("any board") {
                     Self::Boards { tags: tagged(rest)?, any: true }
-                } else if let Some(rest) = words.strip_prefix("every board") {
-                    Self::Boards { tags: tagged(rest)?, any: false }
                 } else {
-                    Self::Target { name: quoted("the target ")?, kind: None }
+                    Self::Boards { tags: tagged(words.strip_prefix("every board")?)?, any: false }
                 }
             }
         })
@@ -155,14 +173,17 @@ impl Place {
     /// The board that is named, which need not be known here: features are shared between farms.
     pub(crate) fn named_board(&self) -> Option<&str> {
         match self {
-            Self::Target { name, kind: Some(farm::Stage::Board) } => Some(name),
+            Self::Target { name, kind: Some(farm::Stage::Board), .. } => Some(name),
             _ => None,
         }
     }
 
     /// Whether targets that the model does not fit are left out.
     pub fn fitting(&self) -> bool {
-        matches!(self, Self::Emulators { fitting: true } | Self::Stages { fitting: true })
+        matches!(
+            self,
+            Self::Target { fitting: true, .. } | Self::Emulators { fitting: true } | Self::Stages { fitting: true }
+        )
     }
 }
 
@@ -188,6 +209,19 @@ mod tests {
         assert_eq!(Place::parse("every board tagged \"m4\""), boards(&["m4"], false));
         assert_eq!(Place::parse("any board"), boards(&[], true));
         for wrong in ["any boards", "any board tagged", "any board tagged \"\"", "any board tagged \"a\" or \"b\""] {
+            assert_eq!(Place::parse(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_target_by_name_may_be_left_out_where_the_model_does_not_fit() {
+        let target = |fitting| Some(Place::Target { name: "x".to_owned(), kind: None, fitting });
+        assert_eq!(Place::parse("the target \"x\""), target(false));
+        assert_eq!(Place::parse("the target \"x\" where it fits"), target(true));
+        let board =
+            Place::parse("the board \"x\" where it fits").map(|place| (place.fitting(), place.named_board().is_some()));
+        assert_eq!(board, Some((true, true)));
+        for wrong in ["the container where it fits", "any board where it fits", "the target x where it fits"] {
             assert_eq!(Place::parse(wrong), None, "{wrong}");
         }
     }

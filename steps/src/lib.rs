@@ -6,6 +6,7 @@
 //! | [`catalogue`] | every step there is, once; documentation is printed from it |
 //! | [`action`] | what a step means |
 //! | [`acceptance`] | the acceptance table |
+//! | [`baseline`] | what must not be worse than before |
 //! | [`outputs`] | tables of expected outputs |
 //! | [`tags`] | tags with a meaning |
 //! | [`plan`] | features checked before anything runs |
@@ -15,6 +16,7 @@
 
 pub mod acceptance;
 pub mod action;
+pub mod baseline;
 mod boards;
 pub mod catalogue;
 mod expression;
@@ -32,5 +34,5 @@ pub mod tags;
 mod testing;
 
 pub use phrase::PhraseError;
-pub use plan::{Plan, PlanError, PlanErrors, PlanOptions, PlannedScenario, PlannedStep};
-pub use run::{RunOptions, run};
+pub use plan::{Plan, PlanError, PlanErrors, PlanOptions, PlannedScenario, PlannedStep, QuarantineRule};
+pub use run::{Resume, RunOptions, run};

@@ -81,7 +81,7 @@ pub(crate) fn lineup(
     let groups = match place {
         Place::Container => vec![container(infos, scope)],
         Place::Host => vec![Group::new(Stage::Host, of_stage(Stage::Host, infos).cloned().collect())],
-        Place::Target { name, kind } => vec![named(name, *kind, infos)?],
+        Place::Target { name, kind, .. } => vec![named(name, *kind, infos)?],
         Place::Emulators { .. } => vec![emulators()],
         Place::Boards { tags, any } => vec![boards::tagged(tags, *any, infos)],
         Place::Stages { .. } => vec![container(infos, scope), emulators(), boards::tagged(&[], false, infos)],

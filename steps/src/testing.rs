@@ -1,11 +1,11 @@
 //! A farm of mock targets for the tests of this crate: what a feature's text leads to, as events in words.
 #![allow(clippy::unwrap_used)]
 
-use crate::{Plan, PlanErrors, PlanOptions, RunOptions, run};
+use crate::{Plan, PlanErrors, PlanOptions, Resume, RunOptions, run};
 use async_trait::async_trait;
 use farm::{
-    Availability, Clock, EventSink, FarmEvent, Fault, Footprint, Handshake, Inference, JobSpec, Library, Scheduler,
-    Session, Slots, Stage, Target, TargetError, TargetId, TargetInfo, scheduler::SchedulerOptions,
+    Availability, Clock, EventSink, FarmEvent, Fault, Footprint, Handshake, History, Inference, JobSpec, Library,
+    Scheduler, Session, Slots, Stage, Stamped, Target, TargetError, TargetId, TargetInfo, scheduler::SchedulerOptions,
 };
 use flatbuffers::{FlatBufferBuilder, WIPOffset};
 use std::{
@@ -38,6 +38,10 @@ pub(crate) enum Script {
     Panic,
     /// It stops the run, and then answers.
     Interrupt(CancellationToken),
+    /// The first sample takes so many ticks, and so many when it is measured again.
+    Takes(u64, u64),
+    /// The same, and what happens in place of a second measurement.
+    TakesOnce(u64, TargetError),
 }
 
 #[derive(Clone)]
@@ -71,6 +75,7 @@ pub(crate) fn mock(id: &str, script: Script) -> Mock {
         simulated: id.starts_with("sim"),
         tags: Vec::new(),
         kind: None,
+        memory: None,
     };
     Mock { info, script, opened: Arc::default() }
 }
@@ -102,6 +107,7 @@ impl Target for Mock {
             Script::Bench(times) if tries < *times => return Err(TargetError::Bench("probe lost".to_owned())),
             Script::Panic => panic!("mock panicked"),
             Script::Interrupt(cancel) => cancel.cancel(),
+            Script::TakesOnce(_, error) if job.rerun > 0 => return Err(error.clone()),
             _ => {}
         }
         let handshake = Handshake {
@@ -115,10 +121,16 @@ impl Target for Mock {
             arena_used: 1536,
         };
         let offset = if let Script::Offset(offset) = self.script { offset } else { 0.0 };
+        let ticks = match self.script {
+            Script::Takes(_, again) if job.rerun > 0 => again,
+            Script::Takes(first, _) | Script::TakesOnce(first, _) => first,
+            _ => 100,
+        };
         let output = &job.model.outputs()[0];
         Ok(Box::new(MockSession {
             handshake,
             offset,
+            ticks,
             elements: output.elements(),
             quantised: output.quantization.is_some(),
         }))
@@ -128,6 +140,7 @@ impl Target for Mock {
 struct MockSession {
     handshake: Handshake,
     offset: f32,
+    ticks: u64,
     elements: usize,
     quantised: bool,
 }
@@ -151,7 +164,7 @@ impl Session for MockSession {
             let output = (0..self.elements)
                 .flat_map(|k| if self.quantised { vec![value(k) as u8] } else { value(k).to_le_bytes().to_vec() })
                 .collect();
-            Inference { output, ticks: 100 + index as u64 }
+            Inference { output, ticks: self.ticks + index as u64 }
         };
         Ok(inputs.iter().enumerate().map(infer).collect())
     }
@@ -214,6 +227,8 @@ pub(crate) struct Yard {
     pub options: PlanOptions,
     pub concurrency: usize,
     pub cancel: CancellationToken,
+    pub history: Option<Arc<dyn History>>,
+    pub resume: Option<Resume>,
     /// All in one thread: of targets that are free, jobs then take the first.
     in_order: bool,
 }
@@ -236,7 +251,7 @@ pub(crate) fn yard() -> Yard {
         mock("qemu:m4", Script::Offset(0.0)),
     ];
     let (options, cancel) = (PlanOptions::default(), CancellationToken::new());
-    Yard { folder, targets, options, concurrency: 128, cancel, in_order: false }
+    Yard { folder, targets, options, concurrency: 128, cancel, history: None, resume: None, in_order: false }
 }
 
 impl Yard {
@@ -299,6 +314,11 @@ impl Yard {
 
     /// Runs the features.
     pub fn run(&self) -> Vec<FarmEvent> {
+        self.run_stamped().into_iter().map(|stamped| stamped.event).collect()
+    }
+
+    /// Runs the features; what is told, and when it happened.
+    pub fn run_stamped(&self) -> Vec<Stamped> {
         let plan = self.plan().unwrap_or_else(|errors| panic!("{}", errors.render(120, false)));
         let _one = ONE_RUN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let (sink, mut events) = EventSink::channel();
@@ -309,14 +329,16 @@ impl Yard {
             false => tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap(),
         };
         runtime.block_on(async {
-            let scheduler =
-                Arc::new(Scheduler::new(targets, SchedulerOptions::default(), sink.clone(), self.cancel.clone()));
-            let options = RunOptions { concurrency: self.concurrency, ..RunOptions::default() };
+            let first_job = self.resume.as_ref().map_or(1, Resume::first_job);
+            let options = SchedulerOptions { first_job, ..SchedulerOptions::default() };
+            let scheduler = Arc::new(Scheduler::new(targets, options, sink.clone(), self.cancel.clone()));
+            let (history, resume) = (self.history.clone(), self.resume.clone());
+            let options = RunOptions { concurrency: self.concurrency, history, resume, ..RunOptions::default() };
             run(plan, scheduler, sink, options, self.cancel.clone()).await;
         });
         let mut told = Vec::new();
         while let Ok(stamped) = events.try_recv() {
-            told.push(stamped.event);
+            told.push(stamped);
         }
         told
     }

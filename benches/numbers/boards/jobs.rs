@@ -43,6 +43,8 @@ pub fn measure() -> Result {
             arena_limit: None,
             timeouts: Timeouts::default(),
             retries: 0,
+            own_firmware: false,
+            rerun: 0,
         })
     });
     let mut specs = specs.collect::<Result<Vec<JobSpec>>>()?.into_iter();

@@ -53,6 +53,8 @@ fn job(target: &Qemu, count: usize) -> JobSpec {
         arena_limit: None,
         timeouts: Timeouts { open: LONG * 4, infer: LONG * 4, close: LONG },
         retries: 0,
+        own_firmware: false,
+        rerun: 0,
     }
 }
 

@@ -41,6 +41,8 @@ pub fn job(target: &dyn Target, samples: usize) -> JobSpec {
         arena_limit: None,
         timeouts: Timeouts { open: Duration::from_secs(20), ..Timeouts::default() },
         retries: 0,
+        own_firmware: false,
+        rerun: 0,
     }
 }
 

@@ -36,6 +36,7 @@ impl RenodeTarget {
             simulated: false,
             tags: Vec::new(),
             kind: None,
+            memory: crate::memory(port),
         };
         Some(Self { info, port: port.clone(), platform, finder, pool, builder })
     }
@@ -71,8 +72,18 @@ impl Target for RenodeTarget {
         self.builder.build(&self.port).await.map(drop).map_err(blocked)
     }
 
+    async fn prepare_for(&self, job: &JobSpec) -> Result<(), TargetError> {
+        if job.own_firmware {
+            self.builder.own(&self.port, &job.model).await.map_err(|error| error.verdict())?;
+        }
+        Ok(())
+    }
+
     async fn open(&self, job: &JobSpec) -> Result<Box<dyn Session>, TargetError> {
-        let (found, firmware) = self.parts().await?;
+        let (found, mut firmware) = self.parts().await?;
+        if job.own_firmware {
+            firmware = self.builder.own(&self.port, &job.model).await.map_err(|error| error.verdict())?;
+        }
         fits(ModelImage::size(&job.model), firmware.model_room)?;
         let taken = self.pool.take(&found.installation).await;
         let taken = taken.map_err(|error| TargetError::Bench(error.to_string()))?;

@@ -68,6 +68,8 @@ pub fn job(target: &dyn Target, model: &Arc<Model>, inputs: Vec<Vec<u8>>) -> Job
             close: Duration::from_secs(30),
         },
         retries: 0,
+        own_firmware: false,
+        rerun: 0,
     }
 }
 

@@ -33,7 +33,7 @@ mod judge;
 #[cfg(test)]
 mod judge_tests;
 mod metric;
-mod show;
+pub(crate) mod show;
 #[cfg(test)]
 mod tests;
 

@@ -3,7 +3,7 @@
 use crate::quantity::Unit;
 
 /// A number with at most `digits` significant digits, without trailing zeros: `0.0336`, `1.2e-7`.
-pub(super) fn significant(value: f64, digits: usize) -> String {
+pub(crate) fn significant(value: f64, digits: usize) -> String {
     if !value.is_finite() || value == 0.0 {
         return if value == 0.0 { "0".to_owned() } else { value.to_string() };
     }
@@ -28,7 +28,7 @@ fn trimmed(text: &str) -> String {
 }
 
 /// A count with its thousands apart: `8,000`.
-pub(super) fn grouped(count: u64) -> String {
+pub(crate) fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -41,7 +41,7 @@ pub(super) fn grouped(count: u64) -> String {
 }
 
 /// A value in its base unit, as people read it, with `digits` significant digits.
-pub(super) fn value(value: f64, unit: Unit, digits: usize) -> String {
+pub(crate) fn value(value: f64, unit: Unit, digits: usize) -> String {
     let count = || {
         if value.fract() == 0.0 && (0.0..9e15).contains(&value) {
             grouped(value as u64)

@@ -231,6 +231,7 @@ fn encode(bytes: &[u8], place: &str, start: usize, gather: &mut Gather<'_>) -> R
         let as_it_is = element == spec.element && options.byte_order == ByteOrder::Little;
         if as_it_is && encoding == Encoding::Stored && element == ElementType::Int64 {
             // Beyond 2^53 a detour over floating point would change the value.
+            gather.note(encoding, 8, part);
             input.extend_from_slice(part);
             continue;
         }

@@ -3,7 +3,7 @@
 use super::{
     DEFAULT_MAX_BYTES, Data, Dataset, DatasetError, DatasetSource, Encoding, Options, Truth, folder, npy, table,
 };
-use crate::{ElementType, Model, TensorSpec, model::EncodeError};
+use crate::{Digest, ElementType, Model, TensorSpec, model::EncodeError};
 use std::{
     fs::File,
     io::{self, Read},
@@ -60,6 +60,8 @@ pub(super) struct Gather<'a> {
     taken: u64,
     saturated: usize,
     first_saturated: Option<String>,
+    /// Digest of all values so far, as they were given.
+    given: Digest,
 }
 
 impl<'a> Gather<'a> {
@@ -68,7 +70,8 @@ impl<'a> Gather<'a> {
             return Err(DatasetError::Options { place, detail: "`samples` is 0; take at least 1".to_owned() });
         }
         let (samples, inputs) = Default::default();
-        Ok(Self { place, model, options, limit, samples, inputs, taken: 0, saturated: 0, first_saturated: None })
+        let given = Digest::of(&[]);
+        Ok(Self { place, model, options, limit, samples, inputs, taken: 0, saturated: 0, first_saturated: None, given })
     }
 
     /// Whether as many samples as the options ask for are there.
@@ -118,6 +121,8 @@ impl<'a> Gather<'a> {
         values: &[f64],
         locate: impl Fn(usize) -> String,
     ) -> Result<Vec<u8>, DatasetError> {
+        let (width, given) = compact(values);
+        self.note(encoding, width, &given);
         let encoded = match encoding {
             Encoding::Real => spec.encode_counting(values),
             Encoding::Stored => spec.encode_stored(values).map(|bytes| (bytes, Vec::new())),
@@ -128,6 +133,12 @@ impl<'a> Gather<'a> {
             self.first_saturated = Some(format!("{} at {}", values[index], locate(index)));
         }
         Ok(bytes)
+    }
+
+    /// Counts `bytes`, which stand for values of one tensor, into the dataset's digest.
+    pub fn note(&mut self, encoding: Encoding, width: u8, bytes: &[u8]) {
+        let kind = [u8::from(encoding == Encoding::Stored), width];
+        self.given = Digest::of_parts([self.given.0.as_slice(), &kind, bytes]);
     }
 
     /// The real values of expected outputs, checked.
@@ -193,7 +204,22 @@ impl<'a> Gather<'a> {
                 self.place, self.saturated, tensor_ranges(self.model.inputs()),
             ));
         }
-        Dataset::new(name, self.samples, self.inputs, truth, self.model).map(|dataset| dataset.with_warnings(warnings))
+        let given = self.given;
+        Dataset::new(name, self.samples, self.inputs, truth, self.model)
+            .map(|dataset| dataset.given_as(given).with_warnings(warnings))
+    }
+}
+
+/// `values` in as few bytes each as hold all of them, and how many that is: most are pixels, or were single precision, and
+/// what is digested is eight times as long otherwise.
+fn compact(values: &[f64]) -> (u8, Vec<u8>) {
+    let same = |a: f64, b: f64| a.to_bits() == b.to_bits();
+    if values.iter().all(|value| same(f64::from(*value as u8), *value)) {
+        (1, values.iter().map(|value| *value as u8).collect())
+    } else if values.iter().all(|value| same(f64::from(*value as f32), *value)) {
+        (4, values.iter().flat_map(|value| (*value as f32).to_le_bytes()).collect())
+    } else {
+        (8, values.iter().flat_map(|value| value.to_le_bytes()).collect())
     }
 }
 

@@ -71,8 +71,13 @@ impl Dataset {
             )));
         }
         check_truth(&truth, count, &samples, model).map_err(shape)?;
-        let digest = digest(&inputs, &truth);
+        let digest = digest(inputs.iter().map(Vec::as_slice), &truth);
         Ok(Self { name: name.to_owned(), digest, samples, inputs, truth, warnings: Vec::new() })
+    }
+
+    /// With the digest of its values as they were given, in place of that of the bytes they became for one model.
+    pub(super) fn given_as(self, given: Digest) -> Self {
+        Self { digest: digest([given.0.as_slice()], &self.truth), ..self }
     }
 
     pub(super) fn with_warnings(self, warnings: Vec<String>) -> Self {
@@ -83,7 +88,8 @@ impl Dataset {
     pub fn name(&self) -> &str {
         &self.name
     }
-    /// Digest of encoded inputs and truth.
+    /// Digest of inputs and truth. Real values count as they were given, and not as they are quantised for a model: the same
+    /// data are the same dataset for every model.
     pub fn digest(&self) -> Digest {
         self.digest
     }
@@ -155,7 +161,7 @@ fn check_truth(truth: &Truth, count: usize, samples: &[String], model: &Model) -
     }
 }
 
-fn digest(inputs: &[Vec<u8>], truth: &Truth) -> Digest {
+fn digest<'a>(inputs: impl IntoIterator<Item = &'a [u8]>, truth: &Truth) -> Digest {
     let mut parts: Vec<Vec<u8>> = Vec::new();
     match truth {
         Truth::Unknown => parts.push(b"unknown".to_vec()),
@@ -169,5 +175,6 @@ fn digest(inputs: &[Vec<u8>], truth: &Truth) -> Digest {
             parts.extend(classes.iter().map(|class| class.as_bytes().to_vec()));
         }
     }
-    Digest::of_parts(inputs.iter().chain(&parts).map(Vec::as_slice))
+    let inputs: Vec<&[u8]> = inputs.into_iter().collect();
+    Digest::of_parts(inputs.into_iter().chain(parts.iter().map(Vec::as_slice)))
 }

@@ -44,6 +44,20 @@ pub enum Data {
     },
 }
 
+impl Data {
+    /// The files, and the folder of raw binaries.
+    pub fn files(&self) -> Vec<PathBuf> {
+        match self {
+            Self::Csv(path) | Self::Npz(path) => vec![path.clone()],
+            Self::InlineCsv(_) => Vec::new(),
+            Self::Npy { inputs, labels, expected } => {
+                [Some(inputs), labels.as_ref(), expected.as_ref()].into_iter().flatten().cloned().collect()
+            }
+            Self::Folder { folder, labels } => vec![folder.clone(), labels.clone()],
+        }
+    }
+}
+
 /// What the values of a dataset are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -209,3 +209,21 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_same_data_are_the_same_dataset_for_every_model() {
+    let requantised = Plan::of(
+        vec![Tensor::quantized(TensorType::UINT8, &[1, 2], 0.25, 3)],
+        vec![Tensor::quantized(TensorType::UINT8, &[1, 3], 0.5, 1)],
+    );
+    let models = [floats(), bytes(), requantised.model()];
+    let digests = |text: &str| models.each_ref().map(|model| inline(text, Options::default(), model).unwrap().digest());
+    let text = "x0,x1,y0,y1,y2\n1,2.5,0,1,2\n0.1,3,1,2,3\n";
+    let [one, two, three] = digests(text);
+    assert!(one == two && two == three, "{one} {two} {three}");
+    // Not even a difference that one model's input could not hold.
+    for other in [text.replace("2.5", "2.51"), text.replace("0,1,2", "0,1,3"), text.replace("0.1,3", "3,0.1")] {
+        assert_ne!(digests(&other)[1], two, "{other}");
+    }
+    assert_ne!(digests("x0,x1\n1,2\n3,4\n")[0], digests("x0,x1\n1,2\n")[0]);
+}

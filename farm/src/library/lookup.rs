@@ -148,6 +148,27 @@ impl Library {
         self.loaded_datasets.get(key, || Ok(Dataset::load(name_or_path, &source, model)?))
     }
 
+    /// The files that `model` comes from: itself, and the manifest that names it.
+    pub fn files_of_model(&self, model: &Model) -> Vec<PathBuf> {
+        let manifest = self.models.get(model.name()).map(|entry| entry.manifest.clone());
+        std::iter::once(model.path().to_owned()).chain(manifest).collect()
+    }
+
+    /// The files and folders that the dataset called `name_or_path` comes from (as [`Library::dataset`] has it), and the
+    /// manifest that names it. None of one that lies in a feature file.
+    pub fn files_of_dataset(&self, name_or_path: &str, base: &Path) -> Vec<PathBuf> {
+        let (source, manifest) = match self.datasets.get(name_or_path) {
+            Some(entry) => (self.resolve_source(entry).ok(), Some(entry.manifest.clone())),
+            None => {
+                let there =
+                    [base.join(name_or_path), PathBuf::from(name_or_path)].into_iter().find(|path| path.exists());
+                (there.and_then(|path| DatasetSource::from_path(&path).ok()), None)
+            }
+        };
+        let files = source.map(|source| source.data.files()).unwrap_or_default();
+        files.into_iter().chain(manifest).collect()
+    }
+
     fn resolve_source(&self, entry: &DatasetEntry) -> Result<DatasetSource, LibraryError> {
         let place = place(&entry.manifest, entry.line);
         let packaged = |path: &Path| self.resolve(path, entry.package.as_deref(), &entry.manifest, &place);

@@ -1,21 +1,23 @@
 //! Top-1 accuracy with its Wilson interval, the confusion matrix, precision, recall and F1.
 
 use super::{Fraction, errors::Sum};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The quantile of the standard normal distribution that leaves 2.5 % on either side.
 pub(crate) const Z95: f64 = 1.959_963_984_540_054;
 
 /// How well labels were met.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Classification {
     /// Samples whose class is the label.
     pub correct: u64,
     /// Samples.
     pub total: u64,
     /// `correct / total`.
+    #[serde(with = "crate::number::float")]
     pub accuracy: f64,
     /// The 95 % interval of the accuracy by Wilson's score, both ends from 0 to 1.
+    #[serde(with = "crate::number::pair")]
     pub wilson: (f64, f64),
     /// `confusion[label][answer]` counts samples. The last column counts samples without an answer: a NaN, or a
     /// largest output element that belongs to no class.
@@ -23,15 +25,18 @@ pub struct Classification {
     /// Each class, in the order of the model's output elements.
     pub classes: Vec<ClassFigures>,
     /// Mean precision over the classes that occur in the dataset; one that was never answered counts as 0.
+    #[serde(with = "crate::number::float")]
     pub macro_precision: f64,
     /// Mean recall over the classes that occur in the dataset.
+    #[serde(with = "crate::number::float")]
     pub macro_recall: f64,
     /// Mean F1 over the classes that occur in the dataset.
+    #[serde(with = "crate::number::float")]
     pub macro_f1: f64,
 }
 
 /// One class.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClassFigures {
     /// Its name.
     pub name: String,

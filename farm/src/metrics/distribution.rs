@@ -1,11 +1,11 @@
 //! Minimum, median, p90, p99 and maximum: exact, by nearest rank.
 
 use crate::Clock;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// How ticks are distributed over a job's inferences. Every figure is a value that was measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Distribution {
     /// Smallest.
     pub min: u64,

@@ -1,15 +1,18 @@
 //! Mean absolute, root mean square and maximum error.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Errors against expected values, over all output elements of all samples, in real units.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Errors {
     /// Mean of the absolute differences.
+    #[serde(with = "crate::number::float")]
     pub mean_absolute: f64,
     /// Square root of the mean of the squared differences.
+    #[serde(with = "crate::number::float")]
     pub root_mean_square: f64,
     /// Largest absolute difference.
+    #[serde(with = "crate::number::float")]
     pub maximum: f64,
 }
 

@@ -2,10 +2,10 @@
 
 use super::{Classification, Distribution, Errors, Latency, classification::argmax};
 use crate::{Clock, Dataset, Evidence, Footprint, Model, dataset::Truth};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// All figures of one job's evidence.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// Samples with evidence.
     pub samples: usize,
@@ -23,7 +23,7 @@ pub struct Summary {
     pub arena_size: u64,
     /// The firmware's sizes; `None` on container and host.
     pub footprint: Option<Footprint>,
-    /// Bytes of the model file, which lies beside the firmware.
+    /// Bytes of the model file, which lies beside the firmware, or in it where that is its own.
     pub model_bytes: u64,
 }
 

@@ -75,6 +75,9 @@ impl Stop {
     }
 }
 
+/// How long a target may build for one job: not of the job's own budget, and not for ever.
+const BUILD: Duration = Duration::from_secs(900);
+
 /// How a phase ended.
 pub(super) enum Phase<T> {
     Done(Result<T, TargetError>),
@@ -116,6 +119,14 @@ pub(super) async fn attempt(
     sink: &EventSink,
     cancel: &CancellationToken,
 ) -> Attempt {
+    match phase("building for the job", BUILD, cancel, place.target.prepare_for(spec)).await {
+        Phase::Done(Ok(())) => {}
+        Phase::Done(Err(error)) => return Attempt::unopened(place, Stop::Target(error)),
+        Phase::TimedOut => {
+            return Attempt::unopened(place, Stop::bench(format!("nothing was built for the job within {BUILD:?}")));
+        }
+        Phase::Interrupted => return Attempt::unopened(place, Stop::Interrupted),
+    }
     let limit = spec.timeouts.open;
     let mut session = match phase("opening the target", limit, cancel, place.target.open(spec)).await {
         Phase::Done(Ok(session)) => session,

@@ -13,12 +13,15 @@ pub(super) struct Names {
     pub(super) model: String,
     pub(super) dataset: String,
     pub(super) target: TargetId,
+    pub(super) own_firmware: bool,
+    pub(super) rerun: u32,
 }
 
 impl Names {
     pub(super) fn of(spec: &JobSpec) -> Self {
         let (model, dataset) = (spec.model.name().to_owned(), spec.dataset.name().to_owned());
-        Self { model, dataset, target: spec.target.clone() }
+        let (own_firmware, rerun) = (spec.own_firmware, spec.rerun);
+        Self { model, dataset, target: spec.target.clone(), own_firmware, rerun }
     }
 }
 
@@ -87,6 +90,8 @@ impl Inner {
             attempts,
             log: last.log,
             evidence: last.outcome.ok().map(Arc::new),
+            own_firmware: names.own_firmware,
+            rerun: names.rerun,
         }
     }
 }

@@ -49,14 +49,16 @@ pub struct SchedulerOptions {
     pub prepare_timeout: Duration,
     /// How long an attempt waits for a target that another process has.
     pub wait_timeout: Duration,
+    /// The number of the first job: more than 1 where a run goes on that was cut short.
+    pub first_job: u64,
 }
 
 impl Default for SchedulerOptions {
-    /// As many jobs as cores; 10 minutes to prepare, 10 minutes to wait.
+    /// As many jobs as cores; 10 minutes to prepare, 10 minutes to wait; jobs are numbered from 1.
     fn default() -> Self {
         let jobs = std::thread::available_parallelism().map_or(1, usize::from);
         let ten_minutes = Duration::from_secs(600);
-        Self { jobs, prepare_timeout: ten_minutes, wait_timeout: ten_minutes }
+        Self { jobs, prepare_timeout: ten_minutes, wait_timeout: ten_minutes, first_job: 1 }
     }
 }
 
@@ -79,6 +81,7 @@ pub(super) struct Inner {
     pub(super) options: SchedulerOptions,
     pub(super) sink: EventSink,
     pub(super) cancel: CancellationToken,
+    /// The next job's number.
     jobs: AtomicU64,
     memo: Mutex<Memo>,
     pub(super) tasks: TaskTracker,
@@ -111,6 +114,7 @@ impl Scheduler {
     ) -> Self {
         let shared = Arc::new(Semaphore::new(options.jobs.clamp(1, Semaphore::MAX_PERMITS)));
         let places = targets.iter().map(|target| Place::new(target.clone(), &shared)).collect();
+        let jobs = AtomicU64::new(options.first_job);
         Self(Arc::new(Inner {
             targets,
             places,
@@ -118,7 +122,7 @@ impl Scheduler {
             sink,
             // A child: shutting down interrupts this scheduler's jobs, not whoever else listens.
             cancel: cancel.child_token(),
-            jobs: AtomicU64::new(0),
+            jobs,
             memo: Mutex::new(Memo::new(bytes)),
             tasks: TaskTracker::new(),
         }))
@@ -144,7 +148,7 @@ impl Scheduler {
             match memo.get(&key) {
                 Some(known) => known,
                 None => {
-                    let id = JobId(self.0.jobs.fetch_add(1, Ordering::Relaxed) + 1);
+                    let id = JobId(self.0.jobs.fetch_add(1, Ordering::Relaxed));
                     let (names, inner) = (Names::of(&spec), self.0.clone());
                     let task = self.0.tasks.spawn(self.0.clone().job(id, spec));
                     let pending = async move {

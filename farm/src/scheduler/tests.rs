@@ -35,7 +35,8 @@ impl Farm {
 
     fn keeping(bytes: usize, mock: Mock) -> Self {
         let ((sink, events), cancel, shared) = (EventSink::channel(), CancellationToken::new(), mock.shared.clone());
-        let options = SchedulerOptions { jobs: 2, prepare_timeout: 60 * SECOND, wait_timeout: 300 * SECOND };
+        let options =
+            SchedulerOptions { jobs: 2, prepare_timeout: 60 * SECOND, wait_timeout: 300 * SECOND, first_job: 1 };
         let scheduler = Scheduler::keeping(bytes, vec![Arc::new(mock)], options, sink, &cancel);
         Self { scheduler, shared, events, cancel }
     }
@@ -79,6 +80,8 @@ fn spec(number: u64, retries: u32) -> JobSpec {
         arena_limit: Some(number),
         timeouts,
         retries,
+        own_firmware: false,
+        rerun: 0,
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{
     BuildError, Firmware, HostRunner,
     cache::{self, Cache, Files},
+    own::{self, Own},
     recipe::{self, LINKER_SCRIPT, Recipe, Tree, Unit},
     toolchain::{self, Toolchain},
 };
@@ -10,7 +11,7 @@ use crate::{
     port::{self, Compiler, Port},
     tflm::TflmSource,
 };
-use farm::Digest;
+use farm::{Digest, Model};
 use std::{
     collections::HashMap,
     ffi::OsString,
@@ -108,6 +109,37 @@ impl Builder {
             .await
     }
 
+    /// The runner for `port` with just the operators that `model` uses, and the model inside; its footprint is of what
+    /// would ship: the same without the farm's protocol and links. Asked again, the same one.
+    ///
+    /// # Errors
+    /// As [`Builder::build`]; and [`BuildError::NoRoom`], [`BuildError::UnsupportedOp`], which are the model's fault.
+    pub async fn own(&self, port: &Port, model: &Model) -> Result<Arc<Firmware>, BuildError> {
+        let own = Own::of(model, &self.0.tflm)?;
+        let key = format!("{port:?} {}", own.digest);
+        self.0
+            .firmware
+            .get(key, async || {
+                let (runner, digest) = self.0.own(self, port, &own, Flavour::Runner).await?;
+                let (shipped, _) = self.0.own(self, port, &own, Flavour::Shipping(None)).await?;
+                let footprint = Firmware::read(&shipped, "")?.footprint;
+                let mut firmware = Firmware::read(&runner, &digest.to_string())?;
+                firmware.footprint = footprint;
+                Ok(Arc::new(firmware))
+            })
+            .await
+    }
+
+    /// What would ship of `model` on `port`, with an arena of `arena` bytes: it speaks no protocol.
+    ///
+    /// # Errors
+    /// As [`Builder::own`].
+    pub async fn shipping(&self, port: &Port, model: &Model, arena: u64) -> Result<Firmware, BuildError> {
+        let own = Own::of(model, &self.0.tflm)?;
+        let (path, digest) = self.0.own(self, port, &own, Flavour::Shipping(Some(arena))).await?;
+        Firmware::read(&path, &digest.to_string())
+    }
+
     /// The runner for this machine, a static program; asked again, the same one.
     ///
     /// # Errors
@@ -122,9 +154,56 @@ impl Builder {
     }
 }
 
+/// Which of a model's own programs.
+enum Flavour {
+    /// The farm's runner, to be measured.
+    Runner,
+    /// What would ship, with so much arena; `None`: all there is.
+    Shipping(Option<u64>),
+}
+
 impl Inner {
     /// Where the linked runner lies, and its build digest.
     async fn runner(&self, builder: &Builder, port: &Port) -> Result<(PathBuf, Digest), BuildError> {
+        let (tree, toolchain) = self.given(builder, port).await?;
+        self.linked(builder, port, &toolchain, &Recipe::of(port, &self.tflm, &tree)).await
+    }
+
+    /// The same for a model's own firmware.
+    async fn own(
+        &self,
+        builder: &Builder,
+        port: &Port,
+        own: &Own,
+        flavour: Flavour,
+    ) -> Result<(PathBuf, Digest), BuildError> {
+        if port.is_host() {
+            return Err(BuildError::WrongPort(format!("{} is no microcontroller", port.name)));
+        }
+        port.check().map_err(|error| BuildError::WrongPort(error.to_string()))?;
+        let (tree, toolchain) = self.given(builder, port).await?;
+        let general = Recipe::of(port, &self.tflm, &tree);
+        let recipe = match flavour {
+            Flavour::Runner => general.with_own(port, &self.tflm, &tree, own),
+            Flavour::Shipping(arena) => general.shipping(port, &self.tflm, &tree, own, arena),
+        };
+        let folder = self.sources.get_or_try_init(|| blocking(builder, |inner| inner.write_sources())).await?.clone();
+        let files = own.files();
+        blocking(builder, move |inner| {
+            for (name, bytes) in files {
+                let path = folder.join(name);
+                if std::fs::read(&path).ok().as_deref() != Some(&bytes) {
+                    cache::write(&inner.cache, &path, &bytes)?;
+                }
+            }
+            Ok(())
+        })
+        .await?;
+        self.linked(builder, port, &toolchain, &recipe).await.map_err(|error| own::no_room(error, port))
+    }
+
+    /// TFLM's files and the compiler.
+    async fn given(&self, builder: &Builder, port: &Port) -> Result<(Arc<Tree>, Toolchain), BuildError> {
         let tree = self
             .tree
             .get_or_try_init(|| blocking(builder, |inner| Tree::look(&inner.tflm, &inner.files).map(Arc::new)));
@@ -133,7 +212,17 @@ impl Inner {
             .toolchains
             .get((port.compiler, flags), async || Toolchain::ask(port.compiler, &port.flags, &self.files).await);
         let (tree, toolchain) = tokio::try_join!(tree, toolchain)?;
-        let recipe = Recipe::of(port, &self.tflm, tree);
+        Ok((tree.clone(), toolchain))
+    }
+
+    /// What `recipe` makes: found, or compiled and linked.
+    async fn linked(
+        &self,
+        builder: &Builder,
+        port: &Port,
+        toolchain: &Toolchain,
+        recipe: &Recipe,
+    ) -> Result<(PathBuf, Digest), BuildError> {
         let digest = recipe.digest(port, &toolchain.identity);
         let elf = self.cache.firmware(&digest, &port.name);
         let kept = elf.clone();
@@ -141,8 +230,8 @@ impl Inner {
             tracing::debug!(port = port.name, %digest, "the runner is there");
         } else {
             tracing::info!(port = port.name, compiler = toolchain.version, "building the runner");
-            let objects = self.compile(builder, port, &toolchain, recipe.units.clone(), &digest).await?;
-            self.link(port, &recipe, &objects, &elf).await?;
+            let objects = self.compile(builder, port, toolchain, recipe.units.clone(), &digest).await?;
+            self.link(port, recipe, &objects, &elf).await?;
         }
         // Not being able to remember costs time later, and nothing else.
         if let Err(error) = blocking(builder, |inner| inner.files.save(&inner.cache)).await {

@@ -9,14 +9,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A runner linked for a microcontroller. One serves every model.
+/// A runner linked for a microcontroller. One serves every model, save a model's own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Firmware {
     /// The file.
     pub elf: PathBuf,
     /// Digest of sources, flags and compiler; the runner reports the same.
     pub digest: String,
-    /// What it takes on the target, the model and the arena not counted.
+    /// What it takes on the target, the model and the arena not counted. Of a model's own firmware: what would ship.
     pub footprint: Footprint,
     /// Where the model image must lie.
     pub model_start: u64,
@@ -24,6 +24,8 @@ pub struct Firmware {
     pub model_room: u64,
     /// Bytes of tensor arena.
     pub arena: u64,
+    /// Whether the model lies inside.
+    pub holds_model: bool,
     symbols: Symbols,
     addresses: BTreeMap<String, u64>,
 }
@@ -51,6 +53,7 @@ impl Firmware {
             model_start,
             model_room: room(model_start, address("__model_end")?)?,
             arena: room(address("__arena_start")?, address("__arena_end")?)?,
+            holds_model: file.section_by_name(".model").is_some_and(|section| section.size() > 0),
             symbols: Symbols::of(&file),
             addresses: addresses(&file),
         })
@@ -82,7 +85,8 @@ fn footprint(file: &object::File<'_>) -> Footprint {
     let mut footprint = Footprint { text: 0, data: 0, bss: 0 };
     for section in file.sections() {
         let SectionFlags::Elf { sh_flags, .. } = section.flags() else { continue };
-        if sh_flags & elf::SHF_ALLOC == elf::SectionFlags(0) {
+        // A model that lies inside is counted as the model, as one beside it is.
+        if sh_flags & elf::SHF_ALLOC == elf::SectionFlags(0) || section.name() == Ok(".model") {
             continue;
         }
         let writable = sh_flags & elf::SHF_WRITE != elf::SectionFlags(0);

@@ -1,8 +1,10 @@
 //! Why a runner could not be built.
 
+use farm::{Fault, TargetError};
 use std::{io, path::PathBuf};
 
-/// Why a runner could not be built. None of them is the model's fault: a target answers *blocked*.
+/// Why a runner could not be built. None is the model's fault, and a target answers *blocked*, save
+/// the two of a model's own firmware that [`BuildError::verdict`] names.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     /// The compiler is not on `PATH`.
@@ -70,12 +72,40 @@ pub enum BuildError {
         /// What is wrong.
         what: String,
     },
+    /// The model's own firmware is larger than the target's memory.
+    #[error("the model's own firmware needs {needed} bytes of {region}, {port} has {available}")]
+    NoRoom {
+        /// The port.
+        port: String,
+        /// `flash` or `RAM`.
+        region: &'static str,
+        /// Bytes needed.
+        needed: u64,
+        /// Bytes there are.
+        available: u64,
+    },
+    /// TFLM has no kernel to register for an operator of the model.
+    #[error("{0}: this TFLM has nothing to register for it")]
+    UnsupportedOp(String),
     /// A port was asked for what it is not.
     #[error("{0}")]
     WrongPort(String),
 }
 
 impl BuildError {
+    /// What a target answers: a fault of the model that does not fit or has an unknown operator, else *blocked*.
+    pub fn verdict(&self) -> TargetError {
+        match self {
+            Self::NoRoom { region, needed, available, .. } => TargetError::Fault(Fault::DoesNotFit {
+                what: format!("model in its own firmware ({region})").into(),
+                needed: *needed,
+                available: *available,
+            }),
+            Self::UnsupportedOp(_) => TargetError::Fault(Fault::UnsupportedOp { detail: self.to_string() }),
+            _ => TargetError::Blocked(self.to_string()),
+        }
+    }
+
     /// An error of reading at `path`.
     pub(crate) fn io(path: impl Into<PathBuf>, error: io::Error) -> Self {
         Self::Io { path: path.into(), error }

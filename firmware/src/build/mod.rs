@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`builder`] | the order of work, in parallel |
 //! | [`recipe`] | which sources, with which flags; touches nothing |
+//! | [`own`] | what is generated for a model's own firmware |
 //! | [`cache`] | where objects lie, and digests of files that are not read again while unchanged |
 //! | [`toolchain`] | the compiler as a process: who it is, and its errors |
 //! | [`elf`] | what came out: sizes, symbols, the model's room |
@@ -25,6 +26,7 @@ pub mod builder;
 pub mod cache;
 pub mod elf;
 pub mod error;
+pub mod own;
 pub mod recipe;
 pub mod toolchain;
 

@@ -2,7 +2,7 @@
 //!
 //! Paths in flags are relative or begin with [`TFLM`], so that neither keys nor the firmware depend on where things lie.
 
-use super::{BuildError, cache::Files};
+use super::{BuildError, cache::Files, own::Own};
 use crate::{
     port::{Compiler, Ops, Port},
     tflm::{DOWNLOADS, TflmSource},
@@ -206,6 +206,28 @@ impl Recipe {
         Self { units, link: link(port), script: script(port) }
     }
 
+    /// The same runner with just the operators of `own`, and its model inside.
+    pub fn with_own(&self, port: &Port, tflm: &TflmSource, tree: &Tree, own: &Own) -> Self {
+        let kept = self.units.iter().filter(|unit| !(unit.own && unit.source == "ops.cc")).cloned();
+        let units = kept.chain(own_units(port, tflm, tree, own, "image.S", "own/ops.cc")).collect();
+        Self { units, ..self.clone() }
+    }
+
+    /// What would ship: start-up, TFLM with those operators, model and a small main. `arena`: bytes of it; `None`: all.
+    pub fn shipping(&self, port: &Port, tflm: &TflmSource, tree: &Tree, own: &Own, arena: Option<u64>) -> Self {
+        const START_UP: [&str; 2] = ["cortexm/startup.c", "cortexm/syscalls.c"];
+        let kept = self.units.iter().filter(|unit| !unit.own || START_UP.contains(&unit.source.as_str())).cloned();
+        let units = kept.chain(own_units(port, tflm, tree, own, "model.S", "own/ship.cc")).collect();
+        let script = self.script.clone().map(|mut defines| {
+            // Nobody erases the model alone.
+            defines.retain(|define| !define.starts_with("-DMODEL_ALIGN="));
+            defines.push("-DMODEL_ALIGN=0x10".to_owned());
+            defines.extend(arena.map(|bytes| format!("-DARENA_SIZE={bytes:#x}")));
+            defines
+        });
+        Self { units, link: self.link.clone(), script }
+    }
+
     /// The build digest: over compiler, sources and flags of everything in it. The runner reports it.
     pub fn digest(&self, port: &Port, toolchain: &Digest) -> Digest {
         let keys: Vec<Digest> = self.units.iter().map(|unit| unit.key(toolchain)).collect();
@@ -220,6 +242,28 @@ impl Recipe {
         }
         Digest::of_parts(parts)
     }
+}
+
+fn own_units(port: &Port, tflm: &TflmSource, tree: &Tree, own: &Own, model: &str, program: &str) -> Vec<Unit> {
+    let own_headers = digest_of_files(|path| path.ends_with(".h") || path.ends_with(".inc"));
+    let defines = defines(port, tflm);
+    let unit = |source: String, bytes: &[u8]| {
+        let cpp = source.ends_with(".cc");
+        let mut flags = flags(port, cpp, &["-g0", "-Wall", "-Wextra"], TFLM);
+        flags.extend(["-I.".to_owned(), format!("-fmacro-prefix-map={TFLM}/=")]);
+        flags.extend(defines.iter().cloned());
+        let content = Digest::of_parts([&tree.headers.0[..], &own_headers.0, &own.digest.0, bytes]);
+        Unit { source, own: true, cpp, flags, content, told_digest: false }
+    };
+    let mut units: Vec<Unit> = own
+        .files()
+        .iter()
+        .filter(|(name, _)| name.ends_with("operators.cc") || name.ends_with(&format!("/{model}")))
+        .map(|(name, bytes)| unit(name.clone(), bytes))
+        .collect();
+    let shipped = FILES.iter().filter(|(path, _)| *path == program);
+    units.extend(shipped.map(|(path, bytes)| unit((*path).to_owned(), bytes)));
+    units
 }
 
 /// The linker script among the runner's files.

@@ -65,6 +65,8 @@ fn job(samples: usize) -> JobSpec {
         arena_limit: None,
         timeouts: Timeouts::default(),
         retries: 0,
+        own_firmware: false,
+        rerun: 0,
     }
 }
 

@@ -25,13 +25,18 @@ use crate::{
 };
 use builds::Builds;
 use farm::{
-    Availability, FarmEvent, JobId, Judgement, Stamped, TargetId, Verdict,
+    Availability, FarmEvent, JobId, Judgement, Quarantine, Stamped, TargetId, Verdict,
     events::{CriterionReport, ScenarioId},
 };
 use indicatif::ProgressDrawTarget;
 use live::Bars;
 use std::{collections::HashMap, io::Write, path::PathBuf};
 use style::Style;
+
+/// The scenarios by verdict, in a line without colours.
+pub(crate) fn counts(tally: &Tally) -> String {
+    summary::counts(tally, Style::new(false))
+}
 
 /// The longest remark that stands behind a scenario that passed, characters; the parts of a longer one stand below.
 const REMARK: usize = 60;
@@ -52,6 +57,8 @@ pub struct Console {
     left_out: Vec<(TargetId, String)>,
     /// Scenarios that did not pass.
     troubles: Vec<(ScenarioId, Judgement)>,
+    /// Those of them that do not count, because they are in quarantine.
+    exempt: Vec<(ScenarioId, Judgement)>,
     /// Where the report's files are.
     files: Vec<PathBuf>,
     unwritten: Vec<PathBuf>,
@@ -72,6 +79,7 @@ impl Console {
             targets: Vec::new(),
             left_out: Vec::new(),
             troubles: Vec::new(),
+            exempt: Vec::new(),
             files: Vec::new(),
             unwritten: Vec::new(),
         }
@@ -196,6 +204,9 @@ impl Console {
         let word = self.style.verdict(verdict, &text::pad(verdict.word(), 12, false));
         let (place, name) = (describe::place(&finished.id), escape(&finished.id.name));
         let mut line = format!("{word}  {place}  {name}  {}", self.style.dim(&text::time(finished.took)));
+        if let Some(quarantine) = &finished.quarantine {
+            line.push_str(&format!("  [{}]", describe::quarantine(quarantine)));
+        }
         if verdict == Verdict::Pass {
             let remark = &finished.judgement.reason;
             if remark.chars().count() > REMARK {
@@ -207,7 +218,9 @@ impl Console {
             }
             return vec![line];
         }
-        self.troubles.push((finished.id.clone(), finished.judgement.clone()));
+        let gates = finished.quarantine.as_ref().is_none_or(Quarantine::gates);
+        let list = if gates { &mut self.troubles } else { &mut self.exempt };
+        list.push((finished.id.clone(), finished.judgement.clone()));
         // Ctrl-C ends thousands of them alike.
         if finished.judgement.reason == "interrupted" {
             line.push_str("  (interrupted)");
@@ -227,6 +240,8 @@ impl Console {
             }
         };
         section("did not pass", summary::reasons(&self.troubles, self.style));
+        section("did not pass, in quarantine (not counted)", summary::reasons(&self.exempt, self.style));
+        section("needed another attempt", summary::retried(&self.gather));
         let left_out =
             self.left_out.iter().map(|(id, reason)| format!("  {}: {}", self.gather.label(id), escape(reason)));
         section("targets left out", left_out.collect());

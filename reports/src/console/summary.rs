@@ -15,6 +15,9 @@ const ROWS: usize = 200;
 /// How many lines tell what did not pass; each was told when it happened, and the report has them all.
 const REASONS: usize = 100;
 
+/// How many jobs that needed another attempt are named.
+const RETRIED: usize = 20;
+
 /// The table of model by target. Jobs of the same model, dataset and target share a row, which shows the heaviest; those
 /// for which the target has no room have a row of their own, and do not hide the others.
 pub(crate) fn table(gather: &Gather, order: &[TargetId], style: Style) -> Vec<String> {
@@ -105,11 +108,29 @@ pub(crate) fn counts(tally: &Tally, style: Style) -> String {
         .filter(|(verdict, count)| *count > 0 || *verdict == Verdict::Pass)
         .map(|(verdict, count)| style.verdict(verdict, &format!("{} {verdict}", text::thousands(count as u64))))
         .collect();
+    if tally.in_quarantine() > 0 {
+        let each = tally.quarantined.iter().rev().map(|(verdict, count)| format!("{count} {verdict}"));
+        let each: Vec<String> = each.collect();
+        parts.push(format!("{} quarantined ({})", tally.in_quarantine(), each.join(", ")));
+    }
     if tally.not_run() > 0 {
         parts.push(style.red(&format!("{} not run", text::thousands(tally.not_run() as u64))));
     }
     let took = tally.took.map_or(String::new(), |took| format!(", in {}", text::time(took)));
     format!("{}: {}{took}", text::count(tally.planned.max(tally.judged()), "scenario"), parts.join(", "))
+}
+
+/// Jobs that needed more than one attempt, by number.
+pub(crate) fn retried(gather: &Gather) -> Vec<String> {
+    let mut notes: Vec<&JobNote> = gather.jobs.values().filter(|note| note.attempts.len() > 1).collect();
+    notes.sort_by_key(|note| note.id);
+    let line = |note: &&JobNote| Some(format!("  {} {}", describe::job(note), describe::needed(note.attempts.len())?));
+    let mut lines: Vec<String> = notes.iter().take(RETRIED).filter_map(line).collect();
+    if notes.len() > RETRIED {
+        lines
+            .push(format!("  … and {} more; the report has them all", text::thousands((notes.len() - RETRIED) as u64)));
+    }
+    lines
 }
 
 /// Why scenarios did not pass, the heaviest verdict first; those of one reason together.

@@ -88,7 +88,7 @@ fn plain_lines_tell_the_run_and_how_it_ended() {
           runner.cc:7: error: 'x' was not declared
               7 | x
         job 1, hello_world over sine on container: pass
-        job 2, hello_world over sine on qemu:mps2-an386: pass: after 1 infra retry
+        job 2, hello_world over sine on qemu:mps2-an386: pass: after 1 infra retry, needed 2 attempts
         job 3, hello_world over sine on board:nucleo: pass
         pass          features/hello_world.feature:5  It predicts a sine everywhere  1.25 s  (after 1 infra retry)
         fail          features/hello_world.feature:15  It is better than it is  1.25 s
@@ -172,6 +172,9 @@ fn plain_lines_tell_the_run_and_how_it_ended() {
           inconclusive: qemu:mps2-an386: 30 samples are too few to show top-1 accuracy >= 99 %: even a perfect score shows no more than 88.6 %
             features/hello_world.feature:55  It needs more samples
 
+        needed another attempt
+          hello_world over sine on qemu:mps2-an386 needed 2 attempts
+
         targets left out
           qemu:mps3-an547: qemu-system-arm has no such machine; install it with scripts/setup
 
@@ -205,7 +208,7 @@ fn verbose_lines_tell_attempts_criteria_and_preparation_as_well() {
         job 1, pass: mean absolute error <= 0.05, found 0.0336 on container
         job 2, hello_world over sine on qemu:mps2-an386: attempt 1
         job 2, hello_world over sine on qemu:mps2-an386: attempt 2
-        job 2, hello_world over sine on qemu:mps2-an386: pass: after 1 infra retry
+        job 2, hello_world over sine on qemu:mps2-an386: pass: after 1 infra retry, needed 2 attempts
           attempt 1, 800 ms: infra: QEMU was killed by signal 9
           attempt 2, 800 ms: pass
           1,001 samples; mean absolute error 0.03361; instructions (QEMU) median 6,812, p99 6,901; arena 1,472 B of 64.0 KiB; flash 176.3 KiB with the model, RAM 72.1 KiB with the arena
@@ -223,10 +226,10 @@ fn boards_are_told_where_a_job_ran_what_it_waited_for_and_how_the_bench_is() {
         job 1 waits for nucleo-1: held by process 4711 (qa, tinyfarm run) since 10:31
         board nucleo-1 is quarantined: the probe left while flashing\u{1b}[2J
         board nucleo-1 is re-admitted
-        job 1, hello_world over sine on nucleo-2: pass: after 1 infra retry: on nucleo-1: the probe left while flashing\u{1b}[2J
+        job 1, hello_world over sine on nucleo-2: pass: after 1 infra retry: on nucleo-1: the probe left while flashing\u{1b}[2J, needed 2 attempts
         pass          features/hello_world.feature:5  Any board  1.25 s
             nucleo-2: after 1 infra retry: on nucleo-1: the probe left while flashing\u{1b}[2J
-        job 2, hello_world over sine on sim-1 (simulated): pass: after 1 infra retry
+        job 2, hello_world over sine on sim-1 (simulated): pass: after 1 infra retry, needed 2 attempts
         inconclusive  features/hello_world.feature:15  A simulated board  1.25 s
             When it runs on the board "sim-1", accepted by
               at features/hello_world.feature:16
@@ -249,6 +252,10 @@ fn boards_are_told_where_a_job_ran_what_it_waited_for_and_how_the_bench_is() {
             features/hello_world.feature:25  No board
           inconclusive: sim-1 is simulated and tells no time
             features/hello_world.feature:15  A simulated board
+
+        needed another attempt
+          hello_world over sine on nucleo-2 needed 2 attempts
+          hello_world over sine on sim-1 (simulated) needed 2 attempts
 
         targets left out
           sim-2 (simulated): it is not on the bench
@@ -277,7 +284,7 @@ fn verbose_lines_tell_of_flashing_and_where_each_attempt_ran() {
         board nucleo-1 is re-admitted
         job 1, hello_world over sine on nucleo-2: attempt 2
         flashing nucleo-2: 175.8 KiB
-        job 1, hello_world over sine on nucleo-2: pass: after 1 infra retry: on nucleo-1: the probe left while flashing\u{1b}[2J
+        job 1, hello_world over sine on nucleo-2: pass: after 1 infra retry: on nucleo-1: the probe left while flashing\u{1b}[2J, needed 2 attempts
           attempt 1 on nucleo-1, 800 ms: infra: the probe left while flashing\u{1b}[2J
           attempt 2 on nucleo-2, 800 ms: pass
           1,001 samples; mean absolute error 0.03361; time (board cycles) median 106 µs, p99 108 µs; arena 1,472 B of 64.0 KiB; flash 176.3 KiB with the model, RAM 72.1 KiB with the arena
@@ -540,4 +547,9 @@ fn a_console_that_cannot_be_written_says_so() {
     let mut console = Console::new(Box::new(full), false, 0);
     let error = console.on(&Script::new(1).events[0]).unwrap_err().to_string();
     assert!(error.starts_with("cannot write to standard output: No space left on device"), "{error}");
+}
+
+#[test]
+fn what_is_in_quarantine_and_what_was_retried_is_told_apart() {
+    insta::assert_snapshot!("console_of_a_rich_run", told(&script::rich(), false, 0));
 }

@@ -42,6 +42,59 @@ pub struct Run {
     pub state: RunState,
     /// How long it took, in seconds; null while it runs.
     pub took_s: Option<f64>,
+    /// The sources it judges and the machine it is on.
+    pub origin: Origin,
+}
+
+/// The sources a run judges and the machine it is on.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Origin {
+    /// The Git commit; null outside a repository.
+    pub commit: Option<String>,
+    /// The branch; null where neither Git nor the CI system names one.
+    pub branch: Option<String>,
+    /// Whether files that Git follows differ from the commit.
+    pub dirty: bool,
+    /// Host name of the machine.
+    pub machine: String,
+    /// Its kernel and release.
+    pub os: String,
+    /// Its processor.
+    pub cpu: String,
+    /// Its logical cores.
+    pub cores: u64,
+    /// Its main memory, in bytes.
+    pub memory: u64,
+    /// Whether this is a nightly sweep.
+    pub nightly: bool,
+}
+
+impl From<&farm::Origin> for Origin {
+    fn from(origin: &farm::Origin) -> Self {
+        let farm::Origin { commit, branch, dirty, machine, nightly } = origin.clone();
+        let farm::origin::Machine { name, os, cpu, cores, memory } = machine;
+        Self { commit, branch, dirty, machine: name, os, cpu, cores, memory, nightly }
+    }
+}
+
+/// Who put a scenario into quarantine, why, and until when. It runs, and does not count for the exit code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Quarantine {
+    /// Who sees to it that it is mended.
+    pub owner: String,
+    /// Why it does not gate.
+    pub reason: String,
+    /// The last day on which it does not gate, `2026-12-31`.
+    pub until: String,
+    /// Whether that day was over: then it gates again.
+    pub expired: bool,
+}
+
+impl From<&farm::Quarantine> for Quarantine {
+    fn from(quarantine: &farm::Quarantine) -> Self {
+        let farm::Quarantine { owner, reason, until, expired } = quarantine.clone();
+        Self { owner, reason, until: until.to_string(), expired }
+    }
 }
 
 /// How far a run got.
@@ -57,7 +110,7 @@ pub enum RunState {
 }
 
 /// Scenarios by verdict.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Tally {
     /// Planned.
     pub planned: usize,
@@ -71,8 +124,26 @@ pub struct Tally {
     pub infra: usize,
     /// The model or its firmware was at fault.
     pub fail: usize,
+    /// In a quarantine that has not expired; they are in none of the counts above and do not gate.
+    #[serde(default)]
+    pub quarantined: Quarantined,
     /// Planned, and without a verdict.
     pub not_run: usize,
+}
+
+/// Scenarios in quarantine by verdict.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Quarantined {
+    /// Passed.
+    pub pass: usize,
+    /// Ran, and the evidence cannot decide.
+    pub inconclusive: usize,
+    /// Could not be tried.
+    pub blocked: usize,
+    /// The bench was at fault.
+    pub infra: usize,
+    /// The model or its firmware was at fault.
+    pub fail: usize,
 }
 
 impl From<&crate::Tally> for Tally {
@@ -84,6 +155,13 @@ impl From<&crate::Tally> for Tally {
             blocked: tally.blocked,
             infra: tally.infra,
             fail: tally.fail,
+            quarantined: {
+                let of = |verdict| tally.quarantined.get(&verdict).copied().unwrap_or_default();
+                let [pass, inconclusive, blocked] =
+                    [farm::Verdict::Pass, farm::Verdict::Inconclusive, farm::Verdict::Blocked].map(of);
+                let [infra, fail] = [farm::Verdict::Infra, farm::Verdict::Fail].map(of);
+                Quarantined { pass, inconclusive, blocked, infra, fail }
+            },
             not_run: tally.not_run(),
         }
     }
@@ -257,6 +335,8 @@ pub struct Scenario {
     pub criteria: Vec<Criterion>,
     /// Numbers of the jobs whose evidence it used.
     pub jobs: Vec<u64>,
+    /// Whether it is in quarantine; null: it is not.
+    pub quarantine: Option<Quarantine>,
 }
 
 /// A step.

@@ -2,7 +2,7 @@
 
 use super::{
     Attempt, Criterion, Job, SCHEMA, Step, Target, Verdict,
-    document::{instant, seconds},
+    document::{Origin, Quarantine, instant, seconds},
 };
 use farm::{FarmEvent, Stamped, events::ScenarioId};
 use schemars::JsonSchema;
@@ -37,6 +37,23 @@ impl From<&ScenarioId> for ScenarioName {
     }
 }
 
+/// What a metric of a job was before.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MetricHistory {
+    /// The metric's name.
+    pub metric: String,
+    /// The accepted value, in the base unit; null: none.
+    pub baseline: Option<f64>,
+    /// Values of earlier runs, oldest first.
+    pub points: Vec<f64>,
+}
+
+impl From<&farm::history::MetricHistory> for MetricHistory {
+    fn from(known: &farm::history::MetricHistory) -> Self {
+        Self { metric: known.metric.clone(), baseline: known.baseline, points: known.points.clone() }
+    }
+}
+
 /// What happened. Jobs are told by number, scenarios by file and line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "kebab-case")]
@@ -53,6 +70,18 @@ pub enum Event {
         command: Vec<String>,
         /// How many scenarios there are to run.
         scenarios: usize,
+        /// The sources it judges and the machine it is on.
+        origin: Box<Origin>,
+    },
+    /// A run that was cut short goes on: what began and did not end begins anew.
+    RunResumed {
+        /// How many scenarios are left to run.
+        scenarios: usize,
+    },
+    /// A feature file that has scenarios in this run.
+    FeatureRead {
+        /// Its path.
+        path: String,
     },
     /// A target the run may use.
     TargetSeen {
@@ -159,6 +188,13 @@ pub enum Event {
         /// How, and its figures.
         job: Box<Job>,
     },
+    /// What a finished job's figures were before, as the ledger knows it.
+    JobHistory {
+        /// The job.
+        job: u64,
+        /// One for each figure that was known before.
+        metrics: Vec<MetricHistory>,
+    },
     /// A scenario uses a job's evidence.
     JobUsed {
         /// Which scenario.
@@ -190,6 +226,8 @@ pub enum Event {
         reason: String,
         /// How long it took, in seconds.
         took_s: f64,
+        /// Whether it is in quarantine; null: it is not.
+        quarantine: Option<Quarantine>,
     },
     /// The run ended. The last line; without it the run was killed.
     RunFinished {
@@ -210,13 +248,16 @@ impl EventLine {
 impl Event {
     fn of(event: &FarmEvent) -> Self {
         match event {
-            FarmEvent::RunStarted { run, version, command, scenarios } => Self::RunStarted {
+            FarmEvent::RunStarted { run, version, command, scenarios, origin } => Self::RunStarted {
                 schema: SCHEMA.to_owned(),
                 run: run.clone(),
                 version: version.clone(),
                 command: command.clone(),
                 scenarios: *scenarios,
+                origin: Box::new(origin.into()),
             },
+            FarmEvent::RunResumed { scenarios } => Self::RunResumed { scenarios: *scenarios },
+            FarmEvent::FeatureRead { path, .. } => Self::FeatureRead { path: path.clone() },
             FarmEvent::TargetSeen { info, availability } => Self::TargetSeen { target: Target::of(info, availability) },
             FarmEvent::Preparing { target } => Self::Preparing { target: target.0.clone() },
             FarmEvent::Building { target, done, total } => {
@@ -253,6 +294,9 @@ impl Event {
             FarmEvent::JobFinished { report, summary } => {
                 Self::JobFinished { job: Box::new(Job::of(report, summary.as_deref())) }
             }
+            FarmEvent::JobHistory { job, metrics } => {
+                Self::JobHistory { job: job.0, metrics: metrics.iter().map(MetricHistory::from).collect() }
+            }
             FarmEvent::JobUsed { scenario, job } => Self::JobUsed { scenario: scenario.into(), job: job.0 },
             FarmEvent::CriterionJudged { scenario, report } => {
                 Self::CriterionJudged { scenario: scenario.into(), criterion: report.into() }
@@ -260,11 +304,12 @@ impl Event {
             FarmEvent::StepFinished { scenario, report } => {
                 Self::StepFinished { scenario: scenario.into(), step: report.into() }
             }
-            FarmEvent::ScenarioFinished { scenario, judgement, took } => Self::ScenarioFinished {
+            FarmEvent::ScenarioFinished { scenario, judgement, took, quarantine } => Self::ScenarioFinished {
                 scenario: scenario.into(),
                 verdict: judgement.verdict.into(),
                 reason: judgement.reason.clone(),
                 took_s: seconds(*took),
+                quarantine: quarantine.as_ref().map(Quarantine::from),
             },
             FarmEvent::RunFinished { interrupted, took } => {
                 Self::RunFinished { interrupted: *interrupted, took_s: seconds(*took) }

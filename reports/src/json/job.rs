@@ -1,6 +1,6 @@
 //! A job with its figures, as `report.json` has it, and with all its evidence, as `evidence.jsonl` has it.
 
-use super::{Attempt, Clock, SCHEMA, Verdict};
+use super::{Attempt, Clock, MetricHistory, SCHEMA, Verdict};
 use farm::{Evidence, JobReport, metrics};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -31,6 +31,15 @@ pub struct Job {
     pub figures: Option<Figures>,
     /// What made the evidence; null where none came back.
     pub provenance: Option<Provenance>,
+    /// Whether it ran on the model's own firmware.
+    #[serde(default)]
+    pub own_firmware: bool,
+    /// Which measurement it was of those that are otherwise the same; 0 for the first.
+    #[serde(default)]
+    pub rerun: u32,
+    /// What was known of its figures before; left out where nothing was, and in the event that tells its end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<MetricHistory>,
 }
 
 /// What was measured.
@@ -206,6 +215,9 @@ impl Job {
             attempts: report.attempts.iter().map(Attempt::from).collect(),
             figures: summary.map(Figures::of),
             provenance: report.evidence.as_deref().map(Provenance::of),
+            own_firmware: report.own_firmware,
+            rerun: report.rerun,
+            history: Vec::new(),
         }
     }
 }

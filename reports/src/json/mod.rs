@@ -19,9 +19,10 @@ mod report;
 mod schema;
 
 pub use document::{
-    Attempt, Clock, Criterion, Report, Run, RunState, Scenario, Stage, Step, Tally, Target, TargetState, Verdict,
+    Attempt, Clock, Criterion, Origin, Quarantine, Quarantined, Report, Run, RunState, Scenario, Stage, Step, Tally,
+    Target, TargetState, Verdict,
 };
-pub use event::{Event, EventLine, ScenarioName};
+pub use event::{Event, EventLine, MetricHistory, ScenarioName};
 pub use evidence::{EVIDENCE_FILE, EvidenceLines};
 pub use job::{
     Accuracy, Arena, Class, Confusion, Errors, EvidenceLine, Fault, Figures, Firmware, Job, Provenance, Ticks,

@@ -1,7 +1,7 @@
 //! Writes `report.json`, now and then while the run goes on and at its end, always as a whole.
 
 use super::{
-    Criterion, Job, Report, Run, RunState, SCHEMA, Scenario, Step, Tally, Target,
+    Criterion, Job, MetricHistory, Origin, Quarantine, Report, Run, RunState, SCHEMA, Scenario, Step, Tally, Target,
     document::{instant, seconds},
 };
 use crate::{
@@ -36,6 +36,7 @@ impl ReportJson {
             started: instant(Timestamp::UNIX_EPOCH),
             state: RunState::Running,
             took_s: None,
+            origin: Origin::default(),
         };
         let tally = crate::Tally::default();
         Self {
@@ -69,7 +70,7 @@ impl ReportJson {
 
 impl Scenario {
     fn of(finished: Finished) -> Self {
-        let Finished { id, course, judgement, took } = finished;
+        let Finished { id, course, judgement, took, quarantine } = finished;
         Self {
             path: id.path,
             line: id.line,
@@ -82,6 +83,7 @@ impl Scenario {
             steps: course.steps.iter().map(Step::from).collect(),
             criteria: course.criteria.iter().map(Criterion::from).collect(),
             jobs: course.jobs.iter().map(|job| job.0).collect(),
+            quarantine: quarantine.as_ref().map(Quarantine::from),
         }
     }
 }
@@ -99,18 +101,28 @@ impl Reporter for ReportJson {
             self.throttle.note();
         }
         match &event.event {
-            FarmEvent::RunStarted { run, version, command, .. } => {
+            FarmEvent::RunStarted { run, version, command, origin, .. } => {
                 self.report.run.id.clone_from(run);
                 self.report.run.version.clone_from(version);
                 self.report.run.command.clone_from(command);
                 self.report.run.started = instant(event.at);
+                self.report.run.origin = origin.into();
                 // At once: the file of an earlier run must not stand for this one.
                 return self.write(false);
             }
-            FarmEvent::TargetSeen { info, availability } => self.report.targets.push(Target::of(info, availability)),
+            FarmEvent::TargetSeen { info, availability } => {
+                // A run that was resumed looks at its targets once more.
+                self.report.targets.retain(|known| known.id != info.id.0);
+                self.report.targets.push(Target::of(info, availability));
+            }
             FarmEvent::JobFinished { report, summary } => {
                 self.report.jobs.push(Job::of(report, summary.as_deref()));
                 self.throttle.note();
+            }
+            FarmEvent::JobHistory { job, metrics } => {
+                if let Some(known) = self.report.jobs.iter_mut().rev().find(|known| known.id == job.0) {
+                    known.history = metrics.iter().map(MetricHistory::from).collect();
+                }
             }
             FarmEvent::RunFinished { interrupted, took } => {
                 self.report.run.state = if *interrupted { RunState::Interrupted } else { RunState::Finished };

@@ -58,9 +58,27 @@ fn all_that_is_written_keeps_to_the_schema() {
 }
 
 #[test]
+fn quarantine_and_history_keep_to_the_schema_and_read_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut report = ReportJson::new(&ReportFolder::create(dir.path()).unwrap());
+    let checker = Checker::new();
+    for event in script::rich() {
+        report.on(&event).unwrap();
+        checker.check("#/$defs/EventLine", &serde_json::to_value(EventLine::of(&event)).unwrap()).unwrap();
+    }
+    report.finish().unwrap();
+    let text = fs::read_to_string(dir.path().join(REPORT_FILE)).unwrap();
+    checker.check("#", &serde_json::from_str(&text).unwrap()).unwrap();
+    let report: Report = serde_json::from_str(&text).unwrap();
+    let known = |id| report.jobs.iter().find(|job| job.id == id).unwrap().history.len();
+    assert_eq!((known(2), known(4), report.tally.quarantined.fail), (3, 0, 1));
+}
+
+#[test]
 fn the_checker_goes_red() {
     let checker = Checker::new();
-    let tally = json!({"planned": 1, "pass": 1, "inconclusive": 0, "blocked": 0, "infra": 0, "fail": 0, "not_run": 0});
+    let tally = json!({"planned": 1, "pass": 1, "inconclusive": 0, "blocked": 0, "infra": 0, "fail": 0, "not_run": 0,
+        "quarantined": {"pass": 0, "inconclusive": 0, "blocked": 0, "infra": 0, "fail": 0}});
     checker.check("#/$defs/Tally", &tally).unwrap();
     let mut missing = tally.clone();
     missing.as_object_mut().unwrap().remove("fail");
@@ -102,7 +120,7 @@ impl Checker {
         let all =
             |schemas: &Value| schemas.as_array().unwrap().iter().map(|schema| self.against(schema, value)).collect();
         match keyword {
-            "$schema" | "$defs" | "title" | "description" | "format" => Ok(()),
+            "$schema" | "$defs" | "title" | "description" | "default" | "format" => Ok(()),
             "$ref" => self.check(wanted.as_str().unwrap(), value),
             "type" => {
                 let words = wanted.as_array().map_or_else(|| vec![wanted.clone()], Clone::clone);
@@ -233,6 +251,7 @@ fn the_documents_look_like_this() {
               },
               "id": 2,
               "model": "hello_world",
+              "own_firmware": false,
               "provenance": {
                 "core": "Cortex-M4F",
                 "dataset": "b277fd623676a525c29b9eb155afc8c9010681814ceafb2d7627f47b9a232576",
@@ -243,6 +262,7 @@ fn the_documents_look_like_this() {
                 "tool": "QEMU 7.2.22"
               },
               "reason": "after 1 infra retry",
+              "rerun": 0,
               "simulated": false,
               "target": "qemu:mps2-an386",
               "verdict": "pass"
@@ -265,8 +285,10 @@ fn the_documents_look_like_this() {
               "figures": null,
               "id": 4,
               "model": "evil\u0007",
+              "own_firmware": false,
               "provenance": null,
               "reason": "crashed: core locked up \u001b[32mpass\u001b[0m",
+              "rerun": 0,
               "simulated": false,
               "target": "qemu:mps2-an386",
               "verdict": "fail"
@@ -319,6 +341,7 @@ fn the_documents_look_like_this() {
               },
               "id": 6,
               "model": "micro_speech",
+              "own_firmware": false,
               "provenance": {
                 "core": "Cortex-M4F",
                 "dataset": "b277fd623676a525c29b9eb155afc8c9010681814ceafb2d7627f47b9a232576",
@@ -329,6 +352,7 @@ fn the_documents_look_like_this() {
                 "tool": "QEMU 7.2.22"
               },
               "reason": "",
+              "rerun": 0,
               "simulated": false,
               "target": "qemu:mps2-an386",
               "verdict": "pass"
@@ -341,6 +365,17 @@ fn the_documents_look_like_this() {
               "features"
             ],
             "id": "20261122T134600Z-5eed",
+            "origin": {
+              "branch": null,
+              "commit": null,
+              "cores": 0,
+              "cpu": "",
+              "dirty": false,
+              "machine": "",
+              "memory": 0,
+              "nightly": false,
+              "os": ""
+            },
             "started": "2026-11-22T13:46:00.000Z",
             "state": "finished",
             "took_s": 12.345,
@@ -366,6 +401,7 @@ fn the_documents_look_like_this() {
               "line": 15,
               "name": "It is better than it is",
               "path": "features/hello_world.feature",
+              "quarantine": null,
               "reason": "qemu:mps2-an386: expected mean absolute error <= 0.03, found 0.0336: 0.0036 too much",
               "steps": [
                 {
@@ -425,6 +461,7 @@ fn the_documents_look_like_this() {
               "line": 55,
               "name": "It needs more samples",
               "path": "features/hello_world.feature",
+              "quarantine": null,
               "reason": "qemu:mps2-an386: 30 samples are too few to show top-1 accuracy >= 99 %: even a perfect score shows no more than 88.6 %",
               "steps": [
                 {
@@ -449,7 +486,14 @@ fn the_documents_look_like_this() {
             "infra": 0,
             "not_run": 5,
             "pass": 0,
-            "planned": 7
+            "planned": 7,
+            "quarantined": {
+              "blocked": 0,
+              "fail": 0,
+              "inconclusive": 0,
+              "infra": 0,
+              "pass": 0
+            }
           },
           "targets": [
             {
@@ -495,8 +539,8 @@ fn the_documents_look_like_this() {
         }
         "#);
     insta::assert_snapshot!(fs::read_to_string(dir.path().join(EVIDENCE_FILE)).unwrap(), @r#"
-        {"schema":"tinyfarm-report/1","run":"20261122T134600Z-5eed","job":{"id":2,"model":"hello_world","dataset":"sine","target":"qemu:mps2-an386","simulated":false,"verdict":"pass","reason":"after 1 infra retry","fault":null,"attempts":[{"number":1,"target":"qemu:mps2-an386","verdict":"infra","reason":"QEMU was killed by signal 9","took_s":0.8},{"number":2,"target":"qemu:mps2-an386","verdict":"pass","reason":"","took_s":0.8}],"figures":{"samples":1001,"clock":{"kind":"qemu-instructions"},"ticks":{"min":6700,"median":6812,"p90":6850,"p99":6901,"max":6950},"accuracy":null,"errors":{"mean_absolute":0.033612,"root_mean_square":0.0403344,"maximum":0.1302},"arena":{"used":1472,"size":65536},"firmware":{"text":175600,"data":2400,"bss":70000,"model":2512}},"provenance":{"model":"9372c470eeadd5ecd9c3c74c2b3cb633f8e2f2fad799250a0f70d652b6b825e4","dataset":"b277fd623676a525c29b9eb155afc8c9010681814ceafb2d7627f47b9a232576","runner":"0.1.0","runner_digest":"c0ffee","tflm":"2.2.0","core":"Cortex-M4F","tool":"QEMU 7.2.22"}},"outputs":["0000803f","000000bf"],"ticks":[6812,6901],"confusion":null,"log":"TFLM: arena allocated\n"}
-        {"schema":"tinyfarm-report/1","run":"20261122T134600Z-5eed","job":{"id":4,"model":"evil\u0007","dataset":"sine","target":"qemu:mps2-an386","simulated":false,"verdict":"fail","reason":"crashed: core locked up \u001b[32mpass\u001b[0m","fault":{"kind":"crash","message":"crashed: crashed: core locked up \u001b[32mpass\u001b[0m"},"attempts":[{"number":1,"target":"qemu:mps2-an386","verdict":"fail","reason":"crashed: core locked up \u001b[32mpass\u001b[0m","took_s":0.8}],"figures":null,"provenance":null},"outputs":[],"ticks":[],"confusion":null,"log":"one\n]]> \u001b[1A two\r\n\u0000three\n"}
-        {"schema":"tinyfarm-report/1","run":"20261122T134600Z-5eed","job":{"id":6,"model":"micro_speech","dataset":"words","target":"qemu:mps2-an386","simulated":false,"verdict":"pass","reason":"","fault":null,"attempts":[{"number":1,"target":"qemu:mps2-an386","verdict":"pass","reason":"","took_s":0.8}],"figures":{"samples":30,"clock":{"kind":"qemu-instructions"},"ticks":{"min":6700,"median":6812,"p90":6850,"p99":6901,"max":6950},"accuracy":{"correct":30,"total":30,"top1":1.0,"wilson_low":0.8864866068260312,"wilson_high":1.0,"macro_precision":1.0,"macro_recall":1.0,"macro_f1":1.0},"errors":null,"arena":{"used":1472,"size":65536},"firmware":{"text":175600,"data":2400,"bss":70000,"model":2512}},"provenance":{"model":"9372c470eeadd5ecd9c3c74c2b3cb633f8e2f2fad799250a0f70d652b6b825e4","dataset":"b277fd623676a525c29b9eb155afc8c9010681814ceafb2d7627f47b9a232576","runner":"0.1.0","runner_digest":"c0ffee","tflm":"2.2.0","core":"Cortex-M4F","tool":"QEMU 7.2.22"}},"outputs":["0000803f","000000bf"],"ticks":[6812,6901],"confusion":{"classes":[{"name":"yes","precision":1.0,"recall":1.0,"f1":1.0,"support":15},{"name":"no","precision":1.0,"recall":1.0,"f1":1.0,"support":15}],"counts":[[15,0,0],[0,15,0]]},"log":"TFLM: arena allocated\n"}
+        {"schema":"tinyfarm-report/1","run":"20261122T134600Z-5eed","job":{"id":2,"model":"hello_world","dataset":"sine","target":"qemu:mps2-an386","simulated":false,"verdict":"pass","reason":"after 1 infra retry","fault":null,"attempts":[{"number":1,"target":"qemu:mps2-an386","verdict":"infra","reason":"QEMU was killed by signal 9","took_s":0.8},{"number":2,"target":"qemu:mps2-an386","verdict":"pass","reason":"","took_s":0.8}],"figures":{"samples":1001,"clock":{"kind":"qemu-instructions"},"ticks":{"min":6700,"median":6812,"p90":6850,"p99":6901,"max":6950},"accuracy":null,"errors":{"mean_absolute":0.033612,"root_mean_square":0.0403344,"maximum":0.1302},"arena":{"used":1472,"size":65536},"firmware":{"text":175600,"data":2400,"bss":70000,"model":2512}},"provenance":{"model":"9372c470eeadd5ecd9c3c74c2b3cb633f8e2f2fad799250a0f70d652b6b825e4","dataset":"b277fd623676a525c29b9eb155afc8c9010681814ceafb2d7627f47b9a232576","runner":"0.1.0","runner_digest":"c0ffee","tflm":"2.2.0","core":"Cortex-M4F","tool":"QEMU 7.2.22"},"own_firmware":false,"rerun":0},"outputs":["0000803f","000000bf"],"ticks":[6812,6901],"confusion":null,"log":"TFLM: arena allocated\n"}
+        {"schema":"tinyfarm-report/1","run":"20261122T134600Z-5eed","job":{"id":4,"model":"evil\u0007","dataset":"sine","target":"qemu:mps2-an386","simulated":false,"verdict":"fail","reason":"crashed: core locked up \u001b[32mpass\u001b[0m","fault":{"kind":"crash","message":"crashed: crashed: core locked up \u001b[32mpass\u001b[0m"},"attempts":[{"number":1,"target":"qemu:mps2-an386","verdict":"fail","reason":"crashed: core locked up \u001b[32mpass\u001b[0m","took_s":0.8}],"figures":null,"provenance":null,"own_firmware":false,"rerun":0},"outputs":[],"ticks":[],"confusion":null,"log":"one\n]]> \u001b[1A two\r\n\u0000three\n"}
+        {"schema":"tinyfarm-report/1","run":"20261122T134600Z-5eed","job":{"id":6,"model":"micro_speech","dataset":"words","target":"qemu:mps2-an386","simulated":false,"verdict":"pass","reason":"","fault":null,"attempts":[{"number":1,"target":"qemu:mps2-an386","verdict":"pass","reason":"","took_s":0.8}],"figures":{"samples":30,"clock":{"kind":"qemu-instructions"},"ticks":{"min":6700,"median":6812,"p90":6850,"p99":6901,"max":6950},"accuracy":{"correct":30,"total":30,"top1":1.0,"wilson_low":0.8864866068260312,"wilson_high":1.0,"macro_precision":1.0,"macro_recall":1.0,"macro_f1":1.0},"errors":null,"arena":{"used":1472,"size":65536},"firmware":{"text":175600,"data":2400,"bss":70000,"model":2512}},"provenance":{"model":"9372c470eeadd5ecd9c3c74c2b3cb633f8e2f2fad799250a0f70d652b6b825e4","dataset":"b277fd623676a525c29b9eb155afc8c9010681814ceafb2d7627f47b9a232576","runner":"0.1.0","runner_digest":"c0ffee","tflm":"2.2.0","core":"Cortex-M4F","tool":"QEMU 7.2.22"},"own_firmware":false,"rerun":0},"outputs":["0000803f","000000bf"],"ticks":[6812,6901],"confusion":{"classes":[{"name":"yes","precision":1.0,"recall":1.0,"f1":1.0,"support":15},{"name":"no","precision":1.0,"recall":1.0,"f1":1.0,"support":15}],"counts":[[15,0,0],[0,15,0]]},"log":"TFLM: arena allocated\n"}
         "#);
 }

@@ -18,17 +18,14 @@ mod quarantine;
 mod watch;
 mod why;
 
-use crate::{
-    cli::{BoardsCommand, Show},
-    config::Config,
-};
+use super::{is_json, say_json};
+use crate::{cli::BoardsCommand, config::Config};
 use boards::{
     definition::{Definition, Definitions},
     doctor::Bench,
 };
 use farm::suggest;
 use miette::IntoDiagnostic as _;
-use serde::Serialize;
 
 /// Something is wrong with a board or its bench, or it was not well.
 const NOT_WELL: u8 = 3;
@@ -76,19 +73,9 @@ fn some<'a>(bench: &'a Bench, names: &[String]) -> miette::Result<Vec<&'a Defini
     names.iter().map(|name| board(bench, name)).collect()
 }
 
-/// Prints `value` as one line of JSON.
-fn say_json(value: &impl Serialize) -> miette::Result<()> {
-    super::say(serde_json::to_string(value).into_diagnostic()?)
-}
-
 /// Said where there is nothing to tell of.
 fn say_no_boards(config: &Config) -> miette::Result<()> {
     let folders: Vec<String> = config.boards.folders.iter().map(|folder| folder.display().to_string()).collect();
     let place = if folders.is_empty() { "a folder `boards`".to_owned() } else { folders.join(", ") };
     super::say(format_args!("no boards are defined: write a file like boards/nucleo-1.toml into {place}"))
-}
-
-/// Whether it is for programs.
-fn is_json(show: Show) -> bool {
-    show == Show::Json
 }

@@ -72,6 +72,24 @@ a bound for several targets is not asked of that one.
 On `every stage`, a stage is judged before the next one starts. One that does not pass keeps the later ones from being touched.
 "#;
 
+const BASELINES: &str = r#"
+## Baselines
+
+A baseline is what somebody has accepted: `tinyfarm baseline accept` takes the figures and outputs of a run, for each model, dataset and target.
+`nothing is worse than the baseline` then compares every job with it:
+
+- Instructions, errors, accuracy, sizes and the arena are the same whenever nothing has changed: one that is worse by a trace is a *fail*,
+  which names it, before and after. `by more than 2 %` allows each 2 % of its accepted value.
+- Outputs that differ, of the same model and dataset, are a *fail*, whatever is allowed. Those of another model are not compared, and it says so.
+- A time on a board varies. It is worse only beyond 3 deviations of the spread of the runs that the baseline stands among, and beyond what is
+  allowed; and only if it is so again when the job is run once more. With fewer than 5 such runs the spread is not known: what is worse is
+  *inconclusive* then, and says how many more runs would tell.
+- A model that fitted, and does not any more, is a *fail*, also where the step says that it runs where it fits.
+- Where nothing was accepted, or it was measured with another dataset, it is *inconclusive*: accept a run. Without a ledger it is *blocked*.
+
+What is better is no fail, and stays unguarded until it is accepted.
+"#;
+
 const METRICS: &str = r#"
 ## Metrics
 
@@ -115,6 +133,7 @@ pub fn markdown() -> String {
     }
     page.push_str("`{reference}` is `the container's`, `the host's` or `those on \"…\"` with a target's name.\n");
     page.push_str(ACCEPTANCE);
+    page.push_str(BASELINES);
     page.push_str(METRICS);
     for metric in Metric::all() {
         let also = metric.aliases.iter().map(|alias| format!("`{alias}`")).collect::<Vec<_>>().join(", ");

@@ -23,26 +23,41 @@ pub(super) fn definitions() -> Vec<Definition> {
             "Names the model: one that `tinyfarm models` lists, or the path of a `.tflite` file, relative to the feature file.",
             "the model \"hello_world\"",
             Below::Nothing,
-            |phrase| Ok(Action::Subject { model: Some(name(phrase, 0)?), dataset: None }),
+            |phrase| subject(phrase, false, false),
         ),
         given(
             "the model {string} and the dataset {string}",
             "Names model and dataset at once.",
             "the model \"hello_world\" and the dataset \"sine\"",
             Below::Nothing,
-            |phrase| {
-                Ok(Action::Subject {
-                    model: Some(name(phrase, 0)?),
-                    dataset: Some(DatasetRef::Named(name(phrase, 1)?)),
-                })
-            },
+            |phrase| subject(phrase, true, false),
+        ),
+        given(
+            "the model {string} linked into its own firmware",
+            "The same, but on emulators and boards the model runs in firmware with just the operators that it uses and the model inside. `flash` and `RAM` are then of what would ship: start-up code, TFLM with those operators, the model and a small main, without tinyfarm's protocol and links. Container and host run it as always.",
+            "the model \"hello_world\" linked into its own firmware",
+            Below::Nothing,
+            |phrase| subject(phrase, false, true),
+        ),
+        given(
+            "the model {string} linked into its own firmware and the dataset {string}",
+            "The same, with the dataset.",
+            "the model \"hello_world\" linked into its own firmware and the dataset \"sine\"",
+            Below::Nothing,
+            |phrase| subject(phrase, true, true),
         ),
         given(
             "the dataset {string}",
             "Names the dataset: one that `tinyfarm models` lists, or the path of a `.csv`, `.npy` or `.npz` file or of a folder with a `labels.csv`, relative to the feature file.",
             "the dataset \"sine\"",
             Below::Nothing,
-            |phrase| Ok(Action::Subject { model: None, dataset: Some(DatasetRef::Named(name(phrase, 0)?)) }),
+            |phrase| {
+                Ok(Action::Subject {
+                    model: None,
+                    dataset: Some(DatasetRef::Named(name(phrase, 0)?)),
+                    own_firmware: false,
+                })
+            },
         ),
         given(
             "the dataset(:)",
@@ -82,6 +97,12 @@ fn name(phrase: &Phrase<'_>, index: usize) -> Result<String, PhraseError> {
     }
 }
 
+fn subject(phrase: &Phrase<'_>, with_dataset: bool, own_firmware: bool) -> Result<Action, PhraseError> {
+    let model = Some(name(phrase, 0)?);
+    let dataset = with_dataset.then(|| name(phrase, 1).map(DatasetRef::Named)).transpose()?;
+    Ok(Action::Subject { model, dataset, own_firmware })
+}
+
 fn inline(phrase: &Phrase<'_>) -> Result<Action, PhraseError> {
     let csv = match (phrase.docstring, phrase.table) {
         (Some(text), None) => text.to_owned(),
@@ -94,7 +115,7 @@ fn inline(phrase: &Phrase<'_>) -> Result<Action, PhraseError> {
     if csv.trim().is_empty() {
         return Err(PhraseError::new("the dataset is empty"));
     }
-    Ok(Action::Subject { model: None, dataset: Some(DatasetRef::Inline(csv)) })
+    Ok(Action::Subject { model: None, dataset: Some(DatasetRef::Inline(csv)), own_firmware: false })
 }
 
 /// One row as a line of CSV.

@@ -1,7 +1,7 @@
 //! Then: how the evidence of the latest run is judged.
 
 use super::{Below, Definition};
-use crate::{acceptance::criterion, action::Action, outputs::ExpectedOutputs, phrase::PhraseError};
+use crate::{acceptance::criterion, action::Action, baseline::NotWorse, outputs::ExpectedOutputs, phrase::PhraseError};
 use gherkin::StepType;
 
 pub(super) fn definitions() -> Vec<Definition> {
@@ -99,6 +99,35 @@ pub(super) fn definitions() -> Vec<Definition> {
             "the outputs are\n  | sample    | outputs    |\n  | person    | 43 250 44  |\n  | no_person | 14 107 215 |",
             Below::Table,
             |phrase| ExpectedOutputs::parse(phrase.table()?).map(Action::Outputs),
+        ),
+        then(
+            "nothing is worse than the baseline",
+            "Compares each job with the accepted figures of the same model, dataset and target: every metric and the outputs. \
+             See Baselines, below.",
+            "nothing is worse than the baseline",
+            Below::Nothing,
+            |_| NotWorse::parse(None, None).map(Action::NotWorse),
+        ),
+        then(
+            "nothing is worse than the baseline by more than {quantity}",
+            "The same, but a metric may be worse by this share of its accepted value. Outputs may not.",
+            "nothing is worse than the baseline by more than 2 %",
+            Below::Nothing,
+            |phrase| NotWorse::parse(None, Some(phrase.capture(0))).map(Action::NotWorse),
+        ),
+        then(
+            "the {metric} is/are not worse than the baseline",
+            "Compares one metric, or the outputs, with what was accepted.",
+            "the instructions p99 is not worse than the baseline",
+            Below::Nothing,
+            |phrase| NotWorse::parse(Some(phrase.capture(0)), None).map(Action::NotWorse),
+        ),
+        then(
+            "the {metric} is/are not worse than the baseline by more than {quantity}",
+            "Compares one metric with what was accepted; it may be worse by this share of it.",
+            "the latency p99 is not worse than the baseline by more than 2 %",
+            Below::Nothing,
+            |phrase| NotWorse::parse(Some(phrase.capture(0)), Some(phrase.capture(1))).map(Action::NotWorse),
         ),
         then(
             "it fails because {string}",

@@ -109,7 +109,7 @@ impl Walk<'_> {
     fn step(&mut self, action: Action, index: usize, steps: &[Step]) -> Option<Arc<PlannedRun>> {
         let step = &steps[index];
         match action {
-            Action::Subject { model, dataset } => {
+            Action::Subject { model, dataset, .. } => {
                 if let Some(name) = model {
                     self.model = match self.context.library.model(&name, self.base()) {
                         Ok(model) => Named::Good(model),
@@ -137,6 +137,14 @@ impl Walk<'_> {
                     }
                     let wrong = criteria.iter().find_map(|criterion| self.unsound_anywhere(criterion, &ran));
                     wrong.into_iter().for_each(|error| self.wrong(step, error));
+                }
+            }
+            Action::NotWorse(wanted) => {
+                if let Some(ran) = self.evidence(step)
+                    && let Some(error) =
+                        ran.targets.iter().find_map(|info| wanted.check(info, &ran.model, &ran.dataset).err())
+                {
+                    self.wrong(step, error);
                 }
             }
             Action::Outputs(expected) => {

@@ -1,6 +1,6 @@
 //! One feature file: parsed, expanded, filtered, and each of its scenarios checked.
 
-use super::{PlanError, PlanOptions, PlannedScenario, PlannedStep, check, check::Context};
+use super::{PlanError, PlanOptions, PlannedScenario, PlannedStep, check, check::Context, quarantine::InForce};
 use crate::{
     catalogue, gherkin_text,
     outline::{self, Expanded},
@@ -74,6 +74,8 @@ struct InFile<'a> {
     file: &'a SourceFile,
     /// Without scenarios and rules.
     feature: Arc<Feature>,
+    /// The quarantines that name this file.
+    quarantines: InForce<'a>,
 }
 
 /// Plans the file at `path`.
@@ -101,7 +103,8 @@ pub(super) fn plan(path: &Path, context: &Context<'_>, filters: &Filters) -> Out
             .push(PlanError::bare("this feature has no scenario").at(&file, file.line(feature.position.line)));
     }
     feature.path = Some(path.to_owned());
-    let in_file = InFile { context, filters, file: &file, feature: Arc::new(feature) };
+    let quarantines = InForce::of(path, &context.options.quarantines);
+    let in_file = InFile { context, filters, file: &file, feature: Arc::new(feature), quarantines };
     for scenario in scenarios {
         in_file.outline(scenario, None, &mut outcome);
     }
@@ -112,6 +115,10 @@ pub(super) fn plan(path: &Path, context: &Context<'_>, filters: &Filters) -> Out
         for scenario in scenarios {
             in_file.outline(scenario, Some(&rule), &mut outcome);
         }
+    }
+    // A scenario that is wrong may be the one that is meant.
+    if outcome.errors.is_empty() {
+        outcome.errors = in_file.quarantines.idle();
     }
     outcome
 }
@@ -174,6 +181,7 @@ impl InFile<'_> {
         if !row.is_empty() && !outline::has_placeholder(&template.name) {
             name = format!("{name} — {}", row.join(", "));
         }
+        let quarantine = self.quarantines.find([template.name.as_str(), name.as_str()]);
         if !self.filters.match_(&tags, &name) {
             outcome.filtered += 1;
             return;
@@ -223,6 +231,8 @@ impl InFile<'_> {
             steps: planned.collect(),
             timeouts,
             retries: settings.retries.unwrap_or(options.retries),
+            quarantine: quarantine.map(|rule| rule.quarantine(options.today)),
+            text: Arc::clone(&self.file.text),
             feature: Arc::clone(&self.feature),
             rule: rule.cloned(),
             scenario,

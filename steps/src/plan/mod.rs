@@ -6,18 +6,20 @@ mod check;
 mod error;
 mod feature;
 mod latest;
+mod quarantine;
 #[cfg(test)]
 mod tests;
 
 use crate::{lineup::Scope, source};
 use check::Context;
 pub use error::{PlanError, PlanErrors};
-use farm::{Dataset, Library, Model, Stage, TargetId, TargetInfo, Timeouts, events::ScenarioId};
+use farm::{Dataset, Library, Model, Quarantine, Stage, TargetId, TargetInfo, Timeouts, events::ScenarioId};
 use feature::{Filters, Outcome};
 use gherkin::{Feature, Rule, Scenario};
+pub use quarantine::QuarantineRule;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -43,6 +45,10 @@ pub struct PlanOptions {
     pub timeouts: Timeouts,
     /// Attempts that infra may cost beyond the first, where no step or tag says otherwise.
     pub retries: u32,
+    /// Scenarios that run and do not gate.
+    pub quarantines: Vec<QuarantineRule>,
+    /// The day, in UTC: a quarantine that ended before it gates again.
+    pub today: jiff::civil::Date,
 }
 
 /// A sound run, ready to start.
@@ -69,6 +75,10 @@ pub struct PlannedScenario {
     pub timeouts: Timeouts,
     /// Retries of its jobs before any step speaks.
     pub retries: u32,
+    /// Whether it is in quarantine, or was until lately.
+    pub quarantine: Option<Quarantine>,
+    /// The text of its feature file.
+    pub(crate) text: Arc<str>,
     /// The feature it belongs to, without scenarios and rules.
     pub(crate) feature: Arc<Feature>,
     /// The rule it belongs to, without scenarios.
@@ -98,6 +108,29 @@ pub(crate) struct PlannedRun {
     pub groups: Vec<crate::lineup::Group>,
 }
 
+impl PlannedScenario {
+    /// The files and folders that it rests on: its feature, its models and datasets, and the manifests that name them.
+    pub fn files(&self, library: &Library) -> BTreeSet<PathBuf> {
+        let feature = PathBuf::from(&self.id.path);
+        let base = feature.parent().unwrap_or(Path::new("")).to_owned();
+        let mut files = BTreeSet::from([feature]);
+        for run in self.runs() {
+            files.extend(library.files_of_model(&run.model));
+            files.extend(library.files_of_dataset(run.dataset.name(), &base));
+        }
+        files
+    }
+
+    /// Whether any of its steps runs on boards.
+    pub fn wants_boards(&self) -> bool {
+        self.runs().flat_map(|run| &run.groups).any(|group| group.stage == Stage::Board)
+    }
+
+    fn runs(&self) -> impl Iterator<Item = &PlannedRun> {
+        self.steps.iter().filter_map(|step| step.run.as_deref())
+    }
+}
+
 impl Plan {
     /// Plans the features at `paths` (files, or folders with `.feature` files at any depth). Blocks; reads in parallel.
     ///
@@ -121,6 +154,7 @@ impl Plan {
                     .helped(farm::suggest::mend(name, known.iter().copied())),
             );
         }
+        errors.extend(quarantine::absent(&options.quarantines));
         let (stages, names) = (options.stages.clone(), options.targets.clone());
         let scope = Scope { stages, targets: names, require_boards: options.require_boards };
         let context = Context { options, library, targets, scope };
@@ -148,6 +182,7 @@ impl Plan {
             remarks.insert(0, format!("{filtered} scenario(s) do not match {}", filters.asked()));
         }
         remarks.extend(of_data);
+        remarks.extend(scenarios.iter().filter_map(quarantine::expired));
         if errors.is_empty() && scenarios.is_empty() {
             let why =
                 if remarks.is_empty() { "the feature files hold no scenario".to_owned() } else { remarks.join("; ") };
@@ -175,6 +210,11 @@ impl Plan {
     /// What filters and restrictions left out, in words.
     pub fn remarks(&self) -> &[String] {
         &self.remarks
+    }
+
+    /// Leaves of the scenarios those for which `keep` says so. There may be none left.
+    pub fn retain(&mut self, mut keep: impl FnMut(&PlannedScenario) -> bool) {
+        self.scenarios.retain(|scenario| keep(scenario));
     }
 
     /// How many feature files were read.

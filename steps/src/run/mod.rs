@@ -4,14 +4,21 @@
 //! scheduler's tasks. Events are told from hooks and steps themselves and not from cucumber's event stream, which
 //! arrives late: a job's news would overtake its scenario's.
 
+mod baseline;
 mod cucumber_parts;
+mod history;
 mod judge;
+mod resume;
 mod seat;
 mod stages;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod tests_of_baselines;
+#[cfg(test)]
 mod tests_of_boards;
+#[cfg(test)]
+mod tests_of_resume;
 #[cfg(test)]
 mod tests_of_tables;
 mod tried;
@@ -20,12 +27,13 @@ mod words;
 use crate::plan::{Plan, PlannedScenario};
 use cucumber::{Cucumber, World, cli, runner, step};
 use cucumber_parts::{Discard, Feed};
-use farm::{EventSink, FarmEvent, Judgement, Scheduler, TargetInfo, Verdict};
+use farm::{EventSink, FarmEvent, History, JobId, Judgement, Origin, Scheduler, TargetInfo, Verdict};
 use futures::{FutureExt as _, future::LocalBoxFuture};
 use gherkin::StepType;
+pub use resume::Resume;
 use seat::Seat;
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     convert::Infallible,
     path::PathBuf,
     sync::{
@@ -45,13 +53,27 @@ pub struct RunOptions {
     pub version: String,
     /// The command's words.
     pub command: Vec<String>,
+    /// The sources it judges and the machine it is on.
+    pub origin: Origin,
     /// How many scenarios at once, at least 1. They mostly wait; how many jobs run at once is the scheduler's affair.
     pub concurrency: usize,
+    /// Earlier runs, with their baselines; `None` where there is no ledger.
+    pub history: Option<Arc<dyn History>>,
+    /// The run to go on with, in place of a new one.
+    pub resume: Option<Resume>,
 }
 
 impl Default for RunOptions {
     fn default() -> Self {
-        Self { run: "run".to_owned(), version: String::new(), command: Vec::new(), concurrency: 128 }
+        Self {
+            run: "run".to_owned(),
+            version: String::new(),
+            command: Vec::new(),
+            origin: Origin::default(),
+            concurrency: 128,
+            history: None,
+            resume: None,
+        }
     }
 }
 
@@ -71,6 +93,12 @@ pub(crate) struct Shared {
     /// How many scenarios cucumber has been fed that have not ended.
     outstanding: AtomicUsize,
     hooked: AtomicBool,
+    /// Earlier runs.
+    history: Option<Arc<dyn History>>,
+    /// Feature files whose text has been told.
+    read: Mutex<HashMap<String, Arc<str>>>,
+    /// Jobs whose history has been looked up.
+    historied: Mutex<HashSet<JobId>>,
 }
 
 impl Shared {
@@ -80,8 +108,8 @@ impl Shared {
         if std::mem::replace(&mut told[index], true) {
             return;
         }
-        let scenario = self.scenarios[index].id.clone();
-        self.sink.send(FarmEvent::ScenarioFinished { scenario, judgement, took });
+        let (scenario, quarantine) = (self.scenarios[index].id.clone(), self.scenarios[index].quarantine.clone());
+        self.sink.send(FarmEvent::ScenarioFinished { scenario, judgement, took, quarantine });
     }
 
     /// Cucumber silences every panic for the time of its run. Those that happen here are bugs, and are to be heard.
@@ -112,22 +140,33 @@ pub(crate) struct StepOutcome;
 
 /// Runs `plan`. The future is bound to its thread (`block_on` it); the runtime must be tokio's.
 ///
-/// Emits [`FarmEvent::RunStarted`] first and, once the scheduler is shut down, [`FarmEvent::RunFinished`] last. Cancelled, it ends as soon as the jobs under
-/// way are given back; scenarios that had not started are *blocked*, because interrupted. How it ended is in the events.
+/// Emits [`FarmEvent::RunStarted`] first and, once the scheduler is shut down, [`FarmEvent::RunFinished`] last. Cancelled, it
+/// ends as soon as the jobs under way are given back; scenarios that had not started are *blocked*, because interrupted. How
+/// it ended is in the events.
+///
+/// A run that goes on ([`RunOptions::resume`]) begins with what it told before, and runs only scenarios that have no verdict.
 pub async fn run(
-    plan: Plan,
+    mut plan: Plan,
     scheduler: Arc<Scheduler>,
     sink: EventSink,
     options: RunOptions,
     cancel: CancellationToken,
 ) {
     let started = Instant::now();
-    sink.send(FarmEvent::RunStarted {
-        run: options.run,
-        version: options.version,
-        command: options.command,
-        scenarios: plan.scenarios.len(),
-    });
+    let mut read = HashMap::new();
+    match options.resume.filter(|resume| !resume.events.is_empty()) {
+        None => sink.send(FarmEvent::RunStarted {
+            run: options.run,
+            version: options.version,
+            command: options.command,
+            scenarios: plan.scenarios.len(),
+            origin: options.origin,
+        }),
+        Some(resume) => {
+            read = resume.features();
+            resume.replay(&mut plan.scenarios, &sink);
+        }
+    }
     let seen = scheduler.targets().iter().map(|target| async {
         let info = target.info().clone();
         let availability = scheduler.availability(&info.id).await;
@@ -152,6 +191,9 @@ pub async fn run(
         told: Mutex::new(vec![false; count]),
         outstanding: AtomicUsize::new(0),
         hooked: AtomicBool::new(false),
+        history: options.history,
+        read: Mutex::new(read),
+        historied: Mutex::default(),
     });
     drive(&shared, options.concurrency.max(1)).await;
 

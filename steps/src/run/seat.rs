@@ -27,6 +27,8 @@ pub(crate) struct Seat {
     pub(super) limits: Limits,
     /// The jobs of the latest run that are to be judged.
     pub(super) latest: Vec<Ran>,
+    /// Those of the latest run that were left out, because the model does not fit there.
+    pub(super) left_out: Vec<Ran>,
     /// Every job of this scenario, for others to be compared with.
     pub(super) all: Vec<Ran>,
 }
@@ -37,6 +39,7 @@ pub(super) struct Limits {
     pub arena: Option<u64>,
     pub timeouts: Timeouts,
     pub retries: u32,
+    pub own_firmware: bool,
 }
 
 /// A job that ended.
@@ -46,6 +49,8 @@ pub(super) struct Ran {
     pub target: TargetId,
     pub model: Arc<Model>,
     pub dataset: Arc<Dataset>,
+    /// What was asked for.
+    pub spec: Arc<JobSpec>,
     pub result: Arc<JobResult>,
 }
 
@@ -65,8 +70,9 @@ impl fmt::Debug for Seat {
 impl Seat {
     /// Takes the seat: the scenario has started.
     pub fn new(shared: Arc<Shared>, index: usize, planned: Arc<PlannedScenario>) -> Self {
+        shared.tell_feature(&planned.id.path, &planned.text);
         shared.sink.send(FarmEvent::ScenarioStarted { scenario: planned.id.clone(), tags: planned.tags.clone() });
-        let limits = Limits { arena: None, timeouts: planned.timeouts, retries: planned.retries };
+        let limits = Limits { arena: None, timeouts: planned.timeouts, retries: planned.retries, own_firmware: false };
         Self {
             shared,
             planned,
@@ -76,6 +82,7 @@ impl Seat {
             judgements: Vec::new(),
             limits,
             latest: Vec::new(),
+            left_out: Vec::new(),
             all: Vec::new(),
         }
     }
@@ -142,9 +149,20 @@ impl Seat {
                 return Judgement::new(Verdict::Infra, format!("tinyfarm bug: the plan let this step pass: {error}"));
             }
         };
+        let judges = matches!(action, Action::Judge(_) | Action::Outputs(_));
+        if judges && self.latest.is_empty() && !self.left_out.is_empty() {
+            return Judgement::new(
+                Verdict::Inconclusive,
+                "there is nothing to judge: the model does not fit where it was to run",
+            );
+        }
         match action {
             // The plan has found model and dataset, and checked one against the other.
-            Action::Subject { .. } => {}
+            Action::Subject { model, own_firmware, .. } => {
+                if model.is_some() {
+                    self.limits.own_firmware = own_firmware;
+                }
+            }
             Action::ArenaLimit(bytes) => self.limits.arena = Some(bytes),
             Action::TimeLimit(time) => self.limits.timeouts.infer = time,
             Action::Retries(count) => self.limits.retries = count,
@@ -156,6 +174,7 @@ impl Seat {
             }
             Action::Judge(criteria) => return self.judge_latest(&criteria).await,
             Action::Outputs(expected) => return self.compare_outputs(&expected),
+            Action::NotWorse(wanted) => return self.not_worse(&wanted).await,
             Action::FailsBecause(reason) => return self.fails_because(&reason),
             Action::DoesNotFit => return self.does_not_fit(),
         }
@@ -176,19 +195,23 @@ impl Seat {
                 arena_limit: limits.arena,
                 timeouts: limits.timeouts,
                 retries: limits.retries,
+                own_firmware: limits.own_firmware,
+                rerun: 0,
             };
-            let shared = &self.shared;
-            let scenario = &self.planned.id;
-            async move {
-                let result = shared.scheduler.run(spec).await;
-                shared.sink.send(FarmEvent::JobUsed { scenario: scenario.clone(), job: result.report.id });
-                let target = result.report.target.clone();
-                Ran { target, model: Arc::clone(model), dataset: Arc::clone(dataset), result }
-            }
+            self.ask(Arc::new(spec))
         });
         let ran = futures::future::join_all(jobs).await;
         self.all.extend(ran.iter().cloned());
         ran
+    }
+
+    /// Runs one job, and tells that this scenario uses it.
+    pub(super) async fn ask(&self, spec: Arc<JobSpec>) -> Ran {
+        let result = self.shared.scheduler.run(JobSpec::clone(&spec)).await;
+        self.shared.sink.send(FarmEvent::JobUsed { scenario: self.planned.id.clone(), job: result.report.id });
+        self.shared.tell_history(&result).await;
+        let target = result.report.target.clone();
+        Ran { target, model: Arc::clone(&spec.model), dataset: Arc::clone(&spec.dataset), spec, result }
     }
 
     /// Tells of a criterion that was judged.

@@ -26,6 +26,7 @@ impl Seat {
     /// Runs the subject stage by stage. A stage is judged before the next one starts, and only one that passed lets it.
     pub(super) async fn run(&mut self, run: &Run, planned: &PlannedRun) -> Judgement {
         self.latest.clear();
+        self.left_out.clear();
         let (mut judgements, mut remarks) = (Vec::new(), Vec::new());
         let mut stopped: Option<String> = None;
         for group in &planned.groups {
@@ -43,7 +44,7 @@ impl Seat {
             }
             judgements.extend(ended);
         }
-        if judgements.is_empty() && self.latest.is_empty() {
+        if judgements.is_empty() && self.latest.is_empty() && self.left_out.is_empty() {
             judgements.push(Judgement::new(Verdict::Blocked, "nothing ran"));
         }
         if let Some(table) = &run.accepted_by
@@ -101,7 +102,8 @@ impl Seat {
                         && report.fault.as_ref().is_some_and(Fault::is_lack_of_room)
                         && !run.names(&ran.target) =>
                 {
-                    too_large.push(judgement.reason)
+                    too_large.push(judgement.reason);
+                    self.left_out.push(ran);
                 }
                 Verdict::Fail if run.tried => kept.push(ran),
                 _ => {
@@ -110,7 +112,9 @@ impl Seat {
                 }
             }
         }
-        if kept.is_empty() && !too_large.is_empty() {
+        // Of one target by name, that it does not fit there is an answer; of several, that it fits none is a fail.
+        let named = matches!(run.place, Place::Target { .. });
+        if kept.is_empty() && !too_large.is_empty() && !named {
             judgements.push(Judgement::new(
                 Verdict::Fail,
                 format!("it fits none of the {} stage: {}", group.stage, too_large.join("; ")),

@@ -163,6 +163,8 @@ impl Patient for Board {
             arena_limit: None,
             timeouts: CHECK,
             retries: 0,
+            own_firmware: false,
+            rerun: 0,
         };
         let late = |what: &str| TargetError::Bench(format!("the health check took too long: {what}"));
         let mut session = timeout(CHECK.open, self.open(&job)).await.map_err(|_| late("opening"))??;

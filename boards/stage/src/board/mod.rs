@@ -117,6 +117,10 @@ impl Board {
                 core
             }
         };
+        // Looking for the chip only for this would have every start wait for it.
+        let known: Option<&Result<Parts, ChipError>> = parts.get();
+        let port = known.and_then(|made| made.as_ref().ok()?.port.as_ref());
+        let memory = port.and_then(|port| Some(farm::Memory { flash: port.flash?.length, ram: port.ram?.length }));
         let info = TargetInfo {
             id: TargetId(definition.name.clone()),
             stage: Stage::Board,
@@ -126,6 +130,7 @@ impl Board {
             simulated: definition.is_simulated(),
             tags: definition.tags.clone(),
             kind: Some(definition.specimen_of()),
+            memory,
         };
         let identity = lease::identity(&definition, &options.bench);
         Ok(Self {
@@ -317,17 +322,32 @@ impl Target for Board {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner).text()
     }
 
+    async fn prepare_for(&self, job: &JobSpec) -> Result<(), TargetError> {
+        if let (true, Some(port)) = (job.own_firmware, &self.parts()?.port) {
+            self.options.builder.own(port, &job.model).await.map_err(|error| error.verdict())?;
+        }
+        Ok(())
+    }
+
     async fn open(&self, job: &JobSpec) -> Result<Box<dyn Session>, TargetError> {
         self.begin_notes();
         self.let_go().await?;
         match self.firmware().await? {
-            Some(firmware) => {
+            Some(mut firmware) => {
+                if let (true, Some(port)) = (job.own_firmware, &self.parts()?.port) {
+                    let own = self.options.builder.own(port, &job.model).await;
+                    firmware = own.map_err(|error| error.verdict())?;
+                }
                 let (needed, available) = (firmware::ModelImage::size(&job.model), firmware.model_room);
                 if needed > available {
                     return Err(Fault::DoesNotFit { what: "model".into(), needed, available }.into());
                 }
                 self.open_runner(job, firmware).await
             }
+            None if job.own_firmware => Err(TargetError::Blocked(format!(
+                "{} runs firmware of your own: tinyfarm links none for it",
+                self.info.id
+            ))),
             None => self.open_own(job).await,
         }
     }

@@ -37,7 +37,9 @@ impl Image {
             TargetError::Blocked(format!("{}: {what}; remove it, it is built again", firmware.elf.display()))
         };
         let bytes = fs::read(&firmware.elf).map_err(|error| bad(error.to_string()))?;
-        let runner = segments(&bytes).map_err(bad)?;
+        let mut runner = segments(&bytes).map_err(bad)?;
+        // A model's own firmware has it inside; it is a piece of its own, with its mark.
+        runner.retain(|(at, _)| !(firmware.holds_model && *at == firmware.model_start));
         if runner.is_empty() {
             return Err(bad("it has nothing to load".to_owned()));
         }

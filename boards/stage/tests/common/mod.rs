@@ -155,6 +155,8 @@ pub fn job(model: &Arc<Model>, inputs: Vec<Vec<u8>>) -> JobSpec {
             close: Duration::from_secs(30),
         },
         retries: 0,
+        own_firmware: false,
+        rerun: 0,
     }
 }
 

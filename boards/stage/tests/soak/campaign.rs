@@ -195,7 +195,17 @@ impl Campaign<'_> {
         let dataset = Dataset::new(name, names, inputs, Truth::Unknown, &subject.model)?;
         let timeouts = Timeouts { open: Duration::from_secs(60), infer: INFER, close: Duration::from_secs(10) };
         let (model, dataset) = (subject.model.clone(), Arc::new(dataset));
-        Ok(JobSpec { model, dataset, target, alternates, arena_limit: None, timeouts, retries: 2 })
+        Ok(JobSpec {
+            model,
+            dataset,
+            target,
+            alternates,
+            arena_limit: None,
+            timeouts,
+            retries: 2,
+            own_firmware: false,
+            rerun: 0,
+        })
     }
 
     /// Each fourth job wants one board, the others take any.

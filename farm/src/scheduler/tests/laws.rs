@@ -188,7 +188,7 @@ fn play(schedule: &Schedule) {
         let targets = mocks.into_iter().map(|mock| Arc::new(mock) as Arc<dyn Target>).collect();
         let ((sink, mut events), cancel) = (EventSink::channel(), CancellationToken::new());
         let (prepare_timeout, wait_timeout) = (Duration::from_secs(60), Duration::from_secs(300));
-        let options = SchedulerOptions { jobs: schedule.jobs, prepare_timeout, wait_timeout };
+        let options = SchedulerOptions { jobs: schedule.jobs, prepare_timeout, wait_timeout, first_job: 1 };
         let scheduler = Scheduler::new(targets, options, sink, cancel.clone());
 
         let id = |target: usize| TargetId(format!("t{}", target % count));

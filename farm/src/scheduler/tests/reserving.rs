@@ -18,7 +18,8 @@ impl Bench {
     fn new(mocks: Vec<Mock>) -> Self {
         let ((sink, events), cancel) = (EventSink::channel(), CancellationToken::new());
         let shared = mocks.iter().map(|mock| mock.shared.clone()).collect();
-        let options = SchedulerOptions { jobs: 2, prepare_timeout: 60 * SECOND, wait_timeout: 300 * SECOND };
+        let options =
+            SchedulerOptions { jobs: 2, prepare_timeout: 60 * SECOND, wait_timeout: 300 * SECOND, first_job: 1 };
         let targets = mocks.into_iter().map(|mock| Arc::new(mock) as Arc<dyn Target>).collect();
         Self { scheduler: Scheduler::new(targets, options, sink, cancel.clone()), shared, events, cancel }
     }

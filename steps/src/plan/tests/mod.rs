@@ -1,6 +1,8 @@
 //! What is wrong with features, as people see it.
 
+mod baselines;
 mod files;
+mod quarantines;
 mod silences;
 mod steps;
 

@@ -1,0 +1,307 @@
+//! `tinyfarm compare`: what changed between two runs, or between the baseline and a run.
+
+use super::{history::short, say, say_json};
+use crate::{
+    cli::{CompareArgs, ShowChanges},
+    config::Config,
+};
+use farm::{
+    Digest,
+    history::{Baseline, Change, Compared, Earlier, Series, compare},
+};
+use ledger::{Ledger, LedgerError, RunRow, SeriesFigures, SeriesFilter};
+use miette::IntoDiagnostic as _;
+use reports::text::escape;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// The word for the accepted figures.
+const BASELINE: &str = "baseline";
+
+/// Something is worse.
+const WORSE: u8 = 1;
+
+/// Compares, tells, and answers by exit code: 0 nothing is worse, 1 something is, 3 something cannot be told.
+pub fn run(config: &Config, arguments: &CompareArgs) -> miette::Result<u8> {
+    let ledger = super::ledger(config)?;
+    if arguments.after == BASELINE {
+        return Err(miette::miette!(
+            help = "write `tinyfarm compare baseline RUN`",
+            "the baseline can only be what was before"
+        ));
+    }
+    let after = ledger.find(&arguments.after).into_diagnostic()?;
+    let before = match arguments.before.as_str() {
+        BASELINE => Before::Baseline,
+        selector => Before::Run(Box::new(ledger.find(selector).into_diagnostic()?)),
+    };
+    let changes = Changes::between(&ledger, &before, &after, &arguments.series.filter(), arguments.tolerance);
+    let changes = changes.into_diagnostic()?;
+    match arguments.format {
+        ShowChanges::Json => say_json(&changes)?,
+        ShowChanges::Text => say(changes.text(arguments.all))?,
+        ShowChanges::Markdown => say(changes.markdown(arguments.all))?,
+    }
+    Ok(match (changes.worse(), changes.open()) {
+        (0, 0) => 0,
+        (0, _) => super::TROUBLE,
+        _ => WORSE,
+    })
+}
+
+/// An earlier value, and the digests of the model and the dataset it was measured with.
+type Known = (f64, Digest, Digest);
+
+/// What was before.
+#[derive(Debug)]
+pub enum Before {
+    /// The accepted figures.
+    Baseline,
+    /// A run.
+    Run(Box<RunRow>),
+}
+
+/// What changed between two runs.
+#[derive(Debug, Clone, Serialize)]
+pub struct Changes {
+    /// What was before, in words.
+    pub before: String,
+    /// What is after, in words.
+    pub after: String,
+    /// Series that both have.
+    pub series: Vec<SeriesChanges>,
+    /// Series that only the one before has.
+    pub gone: Vec<Series>,
+    /// Series that only the one after has.
+    pub new: Vec<Series>,
+}
+
+/// What changed in a series.
+#[derive(Debug, Clone, Serialize)]
+pub struct SeriesChanges {
+    /// Which.
+    pub series: Series,
+    /// Its figures, in the order of reports.
+    pub figures: Vec<FigureChange>,
+}
+
+/// What became of a figure.
+#[derive(Debug, Clone, Serialize)]
+pub struct FigureChange {
+    /// Its metric.
+    pub metric: String,
+    /// What it was, in the metric's base unit.
+    pub before: Option<f64>,
+    /// What it is.
+    pub after: Option<f64>,
+    /// `same`, `better`, `worse`, `different`, `new`, `gone`, `incomparable`, `undecided` or `informational`.
+    pub change: &'static str,
+    /// The same in words.
+    pub words: String,
+    #[serde(skip)]
+    kind: Change,
+}
+
+impl From<Compared> for FigureChange {
+    fn from(it: Compared) -> Self {
+        let change = match it.change {
+            Change::Same => "same",
+            Change::Better => "better",
+            Change::Worse => "worse",
+            Change::Different => "different",
+            Change::New => "new",
+            Change::Gone => "gone",
+            Change::Incomparable => "incomparable",
+            Change::Undecided => "undecided",
+            Change::Informational => "informational",
+        };
+        let Compared { metric, before, after, words, change: kind, .. } = it;
+        Self { metric, before, after, change, words, kind }
+    }
+}
+
+impl FigureChange {
+    fn is_news(&self) -> bool {
+        !matches!(self.kind, Change::Same | Change::Informational)
+    }
+
+    /// Worse first, then what cannot be told.
+    fn weight(&self) -> u8 {
+        match self.kind {
+            kind if kind.is_worse() => 0,
+            kind if kind.is_open() => 1,
+            Change::Better => 2,
+            _ => 3,
+        }
+    }
+}
+
+impl Changes {
+    /// What changed from `before` to `after` in the series that `filter` wants.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn between(
+        ledger: &Ledger,
+        before: &Before,
+        after: &RunRow,
+        filter: &SeriesFilter,
+        tolerance: f64,
+    ) -> Result<Self, LedgerError> {
+        let wanted = |series: &Series| filter.wants(series);
+        let mut earlier: BTreeMap<Series, (Earlier, BTreeMap<String, Known>)> = match before {
+            Before::Baseline => {
+                let known = |baseline: &Baseline| {
+                    let figures = baseline.figures.iter();
+                    figures.map(|(metric, it)| (metric.clone(), (it.value, it.model, it.dataset))).collect()
+                };
+                let all = ledger.baselines()?.into_iter();
+                all.map(|(series, baseline)| (series, (Earlier::from(&baseline), known(&baseline)))).collect()
+            }
+            Before::Run(run) => {
+                let known = |found: &SeriesFigures| {
+                    let figures = found.figures.iter();
+                    figures.map(|(metric, value)| (metric.clone(), (*value, found.model, found.dataset))).collect()
+                };
+                let all = ledger.figures(&run.name)?.into_iter();
+                all.map(|(series, found)| (series, (Earlier::from(&found.measured()), known(&found)))).collect()
+            }
+        };
+        let mut changes = Self {
+            before: match before {
+                Before::Baseline => "the baseline".to_owned(),
+                Before::Run(run) => described(run),
+            },
+            after: described(after),
+            series: Vec::new(),
+            gone: Vec::new(),
+            new: Vec::new(),
+        };
+        for (series, found) in ledger.figures(&after.name)?.into_iter().filter(|(series, _)| wanted(series)) {
+            let Some((earlier, known)) = earlier.remove(&series) else {
+                changes.new.push(series);
+                continue;
+            };
+            let recent = |metric: &str| {
+                let Some((value, model, dataset)) = known.get(metric) else { return Vec::new() };
+                // An empty past leaves it undecided.
+                ledger.recent_around(&series, metric, [*model, *dataset], *value).unwrap_or_default()
+            };
+            let mut figures: Vec<FigureChange> =
+                compare(earlier, &found.measured(), tolerance, &recent).into_iter().map(FigureChange::from).collect();
+            figures.sort_by_key(FigureChange::weight);
+            changes.series.push(SeriesChanges { series, figures });
+        }
+        changes.gone = earlier.into_keys().filter(wanted).collect();
+        Ok(changes)
+    }
+
+    /// How many figures are worse.
+    pub fn worse(&self) -> usize {
+        self.figures(|it| it.kind.is_worse())
+    }
+
+    /// How many figures nobody can say of that they are not worse.
+    pub fn open(&self) -> usize {
+        self.figures(|it| it.kind.is_open())
+    }
+
+    fn figures(&self, which: impl Fn(&FigureChange) -> bool) -> usize {
+        self.series.iter().flat_map(|it| &it.figures).filter(|it| which(it)).count()
+    }
+
+    /// In a line: how many are worse, better, and not to be told.
+    pub fn summary(&self) -> String {
+        let better = self.figures(|it| it.kind == Change::Better);
+        format!(
+            "{} compared: {} worse, {better} better, {} that cannot be told; {} new, {} gone",
+            format_args!("{} series", self.series.len()),
+            self.worse(),
+            self.open(),
+            self.new.len(),
+            self.gone.len()
+        )
+    }
+
+    /// Series with something to tell, those with something worse first; what did not change only with `all`.
+    fn told(&self, all: bool) -> Vec<(&Series, Vec<&FigureChange>)> {
+        let mut told: Vec<(&Series, Vec<&FigureChange>)> = (self.series.iter())
+            .map(|it| (&it.series, it.figures.iter().filter(|figure| all || figure.is_news()).collect()))
+            .filter(|(_, figures): &(_, Vec<_>)| !figures.is_empty())
+            .collect();
+        told.sort_by_key(|(_, figures)| figures.iter().map(|figure| figure.weight()).min());
+        told
+    }
+
+    /// For people.
+    pub fn text(&self, all: bool) -> String {
+        let mut lines = vec![format!("from {} to {}", escape(&self.before), escape(&self.after))];
+        for (series, figures) in self.told(all) {
+            lines.push(format!("\n{}", named(series)));
+            let width = figures.iter().map(|figure| figure.metric.len()).max().unwrap_or(0);
+            lines.extend(
+                figures.iter().map(|figure| {
+                    format!("  {:13}  {:width$}  {}", figure.change, figure.metric, escape(&figure.words))
+                }),
+            );
+        }
+        for (what, series) in [("only before", &self.gone), ("only after", &self.new)] {
+            if !series.is_empty() {
+                lines.push(format!("\n{what}"));
+                lines.extend(series.iter().map(|series| format!("  {}", named(series))));
+            }
+        }
+        lines.push(format!("\n{}", self.summary()));
+        lines.join("\n")
+    }
+
+    /// For merge requests.
+    pub fn markdown(&self, all: bool) -> String {
+        let mut lines = vec![
+            format!("### Changes from {} to {}", cell(&self.before), cell(&self.after)),
+            String::new(),
+            format!("{}.", self.summary()),
+        ];
+        let told = self.told(all);
+        if !told.is_empty() {
+            lines.push("\n| model | dataset | target | metric | change | |".to_owned());
+            lines.push("|---|---|---|---|---|---|".to_owned());
+        }
+        for (series, figures) in told {
+            let Series { model, dataset, target } = series;
+            let series = format!("| {} | {} | {} |", cell(model), cell(dataset), cell(&target.0));
+            for figure in figures {
+                let change =
+                    if figure.kind.is_worse() { format!("**{}**", figure.change) } else { figure.change.to_owned() };
+                lines.push(format!("{series} {} | {change} | {} |", cell(&figure.metric), cell(&figure.words)));
+            }
+        }
+        lines.join("\n")
+    }
+}
+
+/// A run in words.
+fn described(run: &RunRow) -> String {
+    match &run.origin.commit {
+        Some(commit) => format!("{} (commit {})", run.name, short(commit)),
+        None => run.name.clone(),
+    }
+}
+
+fn named(series: &Series) -> String {
+    format!("{} over {} on {}", escape(&series.model), escape(&series.dataset), escape(&series.target.0))
+}
+
+/// Text in which Markdown sees no meaning, on one line.
+pub fn cell(text: &str) -> String {
+    let mut safe = String::new();
+    for c in escape(text).chars() {
+        match c {
+            '<' => safe.push_str("&lt;"),
+            '&' => safe.push_str("&amp;"),
+            '|' | '`' | '*' | '_' | '[' | ']' | '#' | '\\' | '~' | '@' | '!' => safe.extend(['\\', c]),
+            _ => safe.push(c),
+        }
+    }
+    safe
+}

@@ -1,0 +1,331 @@
+//! `tinyfarm nightly`: every model over every dataset that fits it, on every target; and what changed since the last one.
+
+use super::{
+    boards,
+    compare::{Before, Changes},
+    run::{Farm, Setup, execute, run_name},
+    say,
+};
+use crate::{
+    cli::{BoardsCommand, NightlyArgs, Selection, Show, SomeBoards},
+    config::Config,
+    origin, targets,
+    webhook::{self, Summary},
+};
+use ::ledger::{Ledger, RunFilter, RunRow, SeriesFilter};
+use farm::{Availability, FarmEvent, Library, Stage, Stamped, Target, TargetInfo, Verdict, history::Series};
+use miette::{Context as _, IntoDiagnostic as _};
+use reports::{Screen, text::escape};
+use std::{collections::BTreeMap, fmt::Write as _, path::Path, sync::Arc};
+use steps::Resume;
+
+/// The extension of the generated feature, which lies beside the ledger: as long as that is there, reports name a file.
+const FEATURE: &str = "nightly.feature";
+
+/// What changed, in the report folder.
+const CHANGES: &str = "nightly-changes";
+
+/// Sweeps. The exit code is that of the run; 1 as well where something is worse than in the last nightly.
+pub async fn run(config: Config, arguments: NightlyArgs, verbose: u8, screen: Screen) -> miette::Result<u8> {
+    let webhook = arguments.webhook.clone().or_else(|| config.nightly.webhook.clone());
+    if let Some(url) = &webhook {
+        webhook::check(url)?;
+    }
+    let ledger = Ledger::open(&config.ledger.file).into_diagnostic()?;
+    let library = targets::library(&config)?;
+    check_boards(&config, &arguments).await?;
+
+    let mut farm = Farm::gather(&config, run_name())?;
+    let chosen = choose(&farm.targets, &arguments).await;
+    let feature = feature(&library, &chosen, &ledger)?;
+    let path = config.ledger.file.with_extension(FEATURE);
+    std::fs::write(&path, &feature).into_diagnostic().wrap_err_with(|| format!("cannot write {}", path.display()))?;
+
+    let resume = if arguments.fresh { None } else { resume(&ledger, &library, &feature)? };
+    if let Some((name, _)) = &resume {
+        farm = Farm::gather(&config, name.clone())?;
+    }
+    let selection = Selection {
+        paths: super::seen_from_here(&[path]),
+        tags: None,
+        name: None,
+        stages: Vec::new(),
+        target: Vec::new(),
+    };
+    let infos = farm.infos();
+    let plan = match super::plan_with(&config, &selection, arguments.require_boards, &infos, &library)? {
+        Ok(plan) => plan,
+        Err(code) => return Ok(code),
+    };
+    let run = farm.name.clone();
+    let setup = Setup {
+        report: arguments.report.clone(),
+        format: arguments.format,
+        verbose,
+        screen,
+        ledger: Some(ledger.clone()),
+        nightly: true,
+        resume: resume.map(|(_, resume)| resume),
+    };
+    let mut code = execute(&config, farm, plan, setup).await?;
+
+    let news = News::of(&ledger, &run)?;
+    if let Some(folder) = &arguments.report {
+        news.write(folder)?;
+    }
+    if arguments.format != reports::Format::Json {
+        say(format_args!("\n{}", news.text()))?;
+    }
+    if code != INTERRUPTED && news.worse() > 0 {
+        code = 1;
+    }
+    if let Some(url) = webhook {
+        let summary = news.summary(code);
+        if let Err(error) = webhook::send(&url, summary).await {
+            eprintln!("{error}");
+            code = if code == 0 { super::TROUBLE } else { code };
+        }
+    }
+    Ok(code)
+}
+
+/// The exit code of what somebody stopped.
+const INTERRUPTED: u8 = 130;
+
+/// Boards first: one that is not well is told, mended or quarantined before jobs come to it.
+async fn check_boards(config: &Config, arguments: &NightlyArgs) -> miette::Result<()> {
+    let wanted: Vec<String> = targets::boards(config)?
+        .iter()
+        .map(|board| board.info())
+        .filter(|info| arguments.target.is_empty() || arguments.target.contains(&info.id.0))
+        .filter(|info| !(arguments.require_boards && info.simulated))
+        .map(|info| info.id.0.clone())
+        .collect();
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    // How it went is known to the boards' histories, and to the run by these: a board in quarantine blocks its jobs.
+    let show = if arguments.format == reports::Format::Json { return Ok(()) } else { Show::Text };
+    boards::run(config, BoardsCommand::Health(SomeBoards { names: wanted, format: show })).await.map(drop)
+}
+
+/// The targets of the sweep. An emulator that is not installed is left out, as in every run; a container engine or a board
+/// that is not there is missed, and what it should have run is blocked.
+async fn choose(all: &[Arc<dyn Target>], arguments: &NightlyArgs) -> Vec<TargetInfo> {
+    let mut chosen = Vec::new();
+    for target in all {
+        let info = target.info();
+        let wanted = match arguments.target.is_empty() {
+            false => arguments.target.contains(&info.id.0),
+            true => match info.stage {
+                Stage::Host => false,
+                Stage::Container => true,
+                Stage::Board => !(arguments.require_boards && info.simulated),
+                Stage::Emulator => matches!(target.availability().await, Availability::Ready { .. }),
+            },
+        };
+        if wanted {
+            chosen.push(info.clone());
+        }
+    }
+    chosen
+}
+
+/// The sweep as a feature: a scenario for each model, dataset and target, each with its own verdict, so that a run which was
+/// cut short goes on with the next one.
+fn feature(library: &Library, targets: &[TargetInfo], ledger: &Ledger) -> miette::Result<String> {
+    let baselines = ledger.baselines().into_diagnostic()?;
+    let mut text =
+        String::from("# Written by `tinyfarm nightly`; it is written anew each time.\n@nightly\nFeature: nightly\n");
+    for model in library.models() {
+        // Which datasets fit it is known once it is read; what cannot be read is told by the plan.
+        let loaded = library.model(&model.name, Path::new(""));
+        for dataset in library.datasets() {
+            let fits = match (&dataset.model, &loaded) {
+                (Some(of), _) => *of == model.name,
+                (None, Ok(model)) => library.dataset(&dataset.name, Path::new(""), model).is_ok(),
+                (None, Err(_)) => false,
+            };
+            if !fits {
+                continue;
+            }
+            for target in targets {
+                let (model, dataset, place) = (&model.name, &dataset.name, &target.id);
+                let _ = write!(
+                    text,
+                    "\n  Scenario: {model} over {dataset} on {place}\n    Given the model \"{model}\" and the dataset \"{dataset}\"\n    \
+                     When it runs on the target \"{place}\" where it fits\n"
+                );
+                let series = Series { model: model.clone(), dataset: dataset.clone(), target: target.id.clone() };
+                if baselines.contains_key(&series) {
+                    text.push_str("    Then nothing is worse than the baseline\n");
+                }
+            }
+        }
+    }
+    Ok(text)
+}
+
+/// The nightly that was cut short, if it can be gone on with: of the same commit, the same sweep, and the same files.
+fn resume(ledger: &Ledger, library: &Library, feature: &str) -> miette::Result<Option<(String, Resume)>> {
+    let Some(cut) = ledger.unfinished_nightly().into_diagnostic()? else { return Ok(None) };
+    let anew = |why: &str| {
+        eprintln!("nightly {} was cut short; this one begins anew: {why}", escape(&cut.name));
+        Ok(None)
+    };
+    let here = std::env::current_dir().into_diagnostic()?;
+    if origin::origin(&here).commit != cut.origin.commit {
+        return anew("another commit is checked out");
+    }
+    let events = match ledger.events(&cut.name) {
+        Ok(events) => events.collect::<Result<Vec<Stamped>, _>>().into_diagnostic()?,
+        Err(::ledger::LedgerError::NoEvents { .. }) => return anew("its events were pruned"),
+        Err(error) => return Err(error).into_diagnostic(),
+    };
+    for stamped in &events {
+        match &stamped.event {
+            FarmEvent::FeatureRead { text, .. } if text != feature => {
+                return anew("models, datasets, targets or baselines are not the same");
+            }
+            FarmEvent::JobFinished { report, .. } => {
+                let Some(evidence) = &report.evidence else { continue };
+                let model = library.model(&report.model, Path::new("")).ok();
+                let dataset =
+                    model.as_ref().and_then(|model| library.dataset(&report.dataset, Path::new(""), model).ok());
+                let made = &evidence.provenance;
+                let same = model.is_some_and(|model| model.digest() == made.model)
+                    && dataset.is_some_and(|dataset| dataset.digest() == made.dataset);
+                if !same {
+                    return anew(&format!("{} or {} is another file", report.model, report.dataset));
+                }
+            }
+            _ => {}
+        }
+    }
+    let resume = Resume { events };
+    eprintln!("nightly {} was cut short: going on after {} scenarios", escape(&cut.name), resume.finished().len());
+    Ok(Some((cut.name, resume)))
+}
+
+/// What changed since the last nightly that came to its end.
+struct News {
+    run: RunRow,
+    before: Option<String>,
+    changes: Option<Changes>,
+    /// Scenarios that passed then and do not now, with their reason.
+    newly_failing: Vec<(String, Verdict, String)>,
+    newly_passing: Vec<String>,
+    retried: usize,
+}
+
+impl News {
+    fn of(ledger: &Ledger, run: &str) -> miette::Result<Self> {
+        let all = ledger.runs(&RunFilter { nightly: true, ..RunFilter::default() }).into_diagnostic()?;
+        let mut later = all.into_iter().skip_while(|row| row.name != run);
+        let Some(row) = later.next() else { miette::bail!("run {run} is not in the ledger") };
+        let before = later.find(|row| row.state == ::ledger::RunState::Finished);
+        let outcomes = |run: &str| -> miette::Result<BTreeMap<String, (Verdict, String)>> {
+            let all = ledger.outcomes(run).into_diagnostic()?.into_iter();
+            Ok(all.map(|it| (it.name, (it.verdict, it.reason))).collect())
+        };
+        let retried = ledger.jobs(run).into_diagnostic()?.iter().filter(|job| job.attempts > 1).count();
+        let mut news = Self {
+            run: row,
+            before: before.as_ref().map(|row| row.name.clone()),
+            changes: None,
+            newly_failing: Vec::new(),
+            newly_passing: Vec::new(),
+            retried,
+        };
+        let Some(before) = before else { return Ok(news) };
+        let earlier = outcomes(&before.name)?;
+        for (name, (verdict, reason)) in outcomes(run)? {
+            let Some((was, _)) = earlier.get(&name) else { continue };
+            match (*was == Verdict::Pass, verdict == Verdict::Pass) {
+                (true, false) => news.newly_failing.push((name, verdict, reason)),
+                (false, true) => news.newly_passing.push(name),
+                _ => {}
+            }
+        }
+        let before = Before::Run(Box::new(before));
+        let filter = SeriesFilter::default();
+        news.changes = Some(Changes::between(ledger, &before, &news.run, &filter, 0.0).into_diagnostic()?);
+        Ok(news)
+    }
+
+    fn worse(&self) -> usize {
+        self.changes.as_ref().map_or(0, Changes::worse)
+    }
+
+    fn head(&self) -> String {
+        match &self.before {
+            None => "no nightly before this one came to its end: there is nothing to compare with".to_owned(),
+            Some(before) => format!(
+                "since nightly {}: {} newly not passing, {} newly passing, {} that needed another attempt",
+                escape(before),
+                self.newly_failing.len(),
+                self.newly_passing.len(),
+                reports::text::count(self.retried, "job")
+            ),
+        }
+    }
+
+    fn text(&self) -> String {
+        let mut lines = vec![self.head()];
+        for (name, verdict, reason) in &self.newly_failing {
+            let reason = reports::text::short(reason.lines().next().unwrap_or_default());
+            lines.push(format!("  {verdict}: {}: {reason}", escape(name)));
+        }
+        lines.extend(self.newly_passing.iter().map(|name| format!("  passes again: {}", escape(name))));
+        lines.extend(self.changes.iter().map(|changes| changes.text(false)));
+        lines.join("\n")
+    }
+
+    fn markdown(&self) -> String {
+        let mut lines = vec!["## tinyfarm nightly".to_owned(), String::new(), super::compare::cell(&self.head())];
+        for (name, verdict, reason) in &self.newly_failing {
+            let reason = super::compare::cell(&reports::text::short(reason.lines().next().unwrap_or_default()));
+            lines.push(format!("- **{verdict}**: {}: {reason}", super::compare::cell(name)));
+        }
+        lines.extend(self.newly_passing.iter().map(|name| format!("- passes again: {}", super::compare::cell(name))));
+        if let Some(changes) = &self.changes {
+            lines.push(String::new());
+            lines.push(changes.markdown(false));
+        }
+        lines.push(String::new());
+        lines.join("\n")
+    }
+
+    fn write(&self, folder: &Path) -> miette::Result<()> {
+        let json = serde_json::json!({
+            "run": self.run,
+            "before": self.before,
+            "newly_failing": self.newly_failing,
+            "newly_passing": self.newly_passing,
+            "retried": self.retried,
+            "changes": self.changes,
+        });
+        for (name, text) in [("md", self.markdown()), ("json", format!("{json}\n"))] {
+            let path = folder.join(format!("{CHANGES}.{name}"));
+            let written = std::fs::write(&path, text);
+            written.into_diagnostic().wrap_err_with(|| format!("cannot write {}", path.display()))?;
+        }
+        Ok(())
+    }
+
+    fn summary(&self, exit_code: u8) -> Summary {
+        Summary {
+            run: self.run.name.clone(),
+            state: self.run.state.word().to_owned(),
+            commit: self.run.origin.commit.clone(),
+            branch: self.run.origin.branch.clone(),
+            exit_code,
+            verdicts: self.run.verdicts,
+            compared_with: self.before.clone(),
+            worse: self.worse(),
+            newly_failing: self.newly_failing.iter().map(|(name, ..)| name.clone()).collect(),
+            newly_passing: self.newly_passing.clone(),
+            retried: self.retried,
+        }
+    }
+}
