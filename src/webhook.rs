@@ -46,8 +46,11 @@ pub struct Summary {
 pub fn check(url: &str) -> miette::Result<()> {
     // What stands behind the host may be a secret, and is never told.
     let sound = url.parse::<Uri>().is_ok_and(|uri| {
-        let port = uri.authority().is_some_and(|of| !of.as_str().ends_with(':') && (of.port().is_none() || of.port_u16().is_some()));
-        port && uri.host().is_some_and(|host| !host.is_empty() && !host.contains(':') || host.starts_with('['))
+        let named = uri.host().is_some_and(|host| !host.is_empty());
+        let place = uri.authority().map_or("", |all| all.as_str());
+        // An address of IPv6 has colons of its own, in brackets.
+        let place = place.rsplit(['@', ']']).next().unwrap_or_default();
+        named && place.rsplit_once(':').is_none_or(|(_, port)| port.parse::<u16>().is_ok())
     });
     match host(url).filter(|_| sound) {
         Some(_) => Ok(()),

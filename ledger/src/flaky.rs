@@ -92,13 +92,14 @@ impl Ledger {
             let jobs = jobs.collect::<rusqlite::Result<_>>()?;
             // Where files differed from the commit, nobody knows what ran. Blocked and inconclusive say something of the
             // farm and of the features, not of luck.
+            // The names of the sums must not be those of columns, which would go before them.
             let mut select = connection.prepare_cached(
-                "SELECT path, scenario.name, commit_id, sum(verdict = 'pass') AS passed, sum(verdict <> 'pass') AS others,
+                "SELECT path, scenario.name, commit_id, sum(verdict = 'pass') AS good, sum(verdict <> 'pass') AS bad,
                         max(CASE WHEN verdict <> 'pass' THEN outcome.reason END)
                  FROM outcome JOIN run ON run.id = outcome.run JOIN scenario ON scenario.id = outcome.scenario
                  WHERE commit_id IS NOT NULL AND NOT dirty AND started >= ?1 AND verdict IN ('pass', 'fail', 'infra')
-                 GROUP BY scenario.id, commit_id HAVING passed > 0 AND others > 0
-                 ORDER BY min(passed, others) DESC, path, scenario.name, commit_id",
+                 GROUP BY scenario.id, commit_id HAVING good > 0 AND bad > 0
+                 ORDER BY min(good, bad) DESC, path, scenario.name, commit_id",
             )?;
             let rows = select.query_map(params![since], |row| {
                 Ok(FlakyScenario {

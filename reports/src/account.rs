@@ -159,6 +159,26 @@ pub(crate) struct Bucket {
     pub count: u64,
 }
 
+/// How ticks are distributed; small, for there are ten thousands of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Histogram {
+    from: u64,
+    to: u64,
+    width: u64,
+    counts: Box<[u32]>,
+}
+
+impl Histogram {
+    /// Its buckets, from the fewest ticks to the most.
+    pub fn buckets(&self) -> Vec<Bucket> {
+        let bucket = |(index, count): (u64, &u32)| {
+            let from = self.from.saturating_add(index * self.width);
+            Bucket { from, to: from.saturating_add(self.width - 1).min(self.to), count: u64::from(*count) }
+        };
+        (0..).zip(&self.counts).map(bucket).collect()
+    }
+}
+
 /// A job.
 #[derive(Debug, Clone)]
 pub(crate) struct JobAccount {
@@ -191,7 +211,7 @@ pub(crate) struct JobAccount {
     /// What was known of them before.
     pub history: Vec<MetricHistory>,
     /// How ticks are distributed: no more than 64 buckets between smallest and largest, none empty left out.
-    pub ticks: Vec<Bucket>,
+    pub ticks: Histogram,
     /// The log's last 40 lines, escaped; only where it is no pass.
     pub log_tail: Vec<String>,
     /// The outputs, sample by sample; none where no evidence came back.
@@ -402,7 +422,7 @@ impl Account {
             core: None,
             figures: Vec::new(),
             history: Vec::new(),
-            ticks: Vec::new(),
+            ticks: Histogram::default(),
             log_tail: Vec::new(),
             samples: Arc::default(),
             own_firmware: false,
@@ -452,17 +472,13 @@ impl Account {
 }
 
 /// Counts the ticks of `inferences` in buckets of equal width.
-fn histogram(inferences: &[Inference]) -> Vec<Bucket> {
+fn histogram(inferences: &[Inference]) -> Histogram {
     let ticks = || inferences.iter().map(|inference| inference.ticks);
-    let (Some(min), Some(max)) = (ticks().min(), ticks().max()) else { return Vec::new() };
-    let width = (max - min) / BUCKETS + 1;
-    let bucket = |index: u64| {
-        let from = min.saturating_add(index * width);
-        Bucket { from, to: from.saturating_add(width - 1).min(max), count: 0 }
-    };
-    let mut buckets: Vec<Bucket> = (0..=(max - min) / width).map(bucket).collect();
-    ticks().for_each(|ticks| buckets[((ticks - min) / width) as usize].count += 1);
-    buckets
+    let (Some(from), Some(to)) = (ticks().min(), ticks().max()) else { return Histogram::default() };
+    let width = (to - from) / BUCKETS + 1;
+    let mut counts = vec![0_u32; ((to - from) / width) as usize + 1];
+    ticks().for_each(|ticks| counts[((ticks - from) / width) as usize] += 1);
+    Histogram { from, to, width, counts: counts.into() }
 }
 
 #[cfg(test)]

@@ -34,6 +34,7 @@ fn equal_outputs_are_kept_once() {
 fn a_histogram_counts_every_inference_once() {
     let of = |ticks: &[u64]| {
         histogram(&ticks.iter().map(|ticks| Inference { output: Vec::new(), ticks: *ticks }).collect::<Vec<_>>())
+            .buckets()
     };
     assert_eq!(of(&[]), []);
     assert_eq!(of(&[7, 7]), [Bucket { from: 7, to: 7, count: 2 }]);

@@ -276,6 +276,14 @@ impl Changes {
                 lines.push(format!("{series} {} | {change} | {} |", cell(&figure.metric), cell(&figure.words)));
             }
         }
+        for (what, series) in [("Only before", &self.gone), ("Only after", &self.new)] {
+            if !series.is_empty() {
+                lines.push(format!(
+                    "\n{what}: {}",
+                    series.iter().map(|it| cell(&named(it))).collect::<Vec<_>>().join(", ")
+                ));
+            }
+        }
         lines.join("\n")
     }
 }

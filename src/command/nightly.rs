@@ -14,13 +14,16 @@ use crate::{
 };
 use ::ledger::{Ledger, RunFilter, RunRow, SeriesFilter};
 use farm::{Availability, FarmEvent, Library, Stage, Stamped, Target, TargetInfo, Verdict, history::Series};
-use miette::{Context as _, IntoDiagnostic as _};
+use miette::{Context as _, IntoDiagnostic as _, miette};
 use reports::{Screen, text::escape};
 use std::{collections::BTreeMap, fmt::Write as _, path::Path, sync::Arc};
 use steps::Resume;
 
 /// The extension of the generated feature, which lies beside the ledger: as long as that is there, reports name a file.
 const FEATURE: &str = "nightly.feature";
+
+/// How a scenario of it begins.
+const SCENARIO: &str = "  Scenario: ";
 
 /// What changed, in the report folder.
 const CHANGES: &str = "nightly-changes";
@@ -33,11 +36,18 @@ pub async fn run(config: Config, arguments: NightlyArgs, verbose: u8, screen: Sc
     }
     let ledger = Ledger::open(&config.ledger.file).into_diagnostic()?;
     let library = targets::library(&config)?;
+    let mut farm = Farm::gather(&config, run_name())?;
+    known(&farm, &arguments.target)?;
     check_boards(&config, &arguments).await?;
 
-    let mut farm = Farm::gather(&config, run_name())?;
     let chosen = choose(&farm.targets, &arguments).await;
     let feature = feature(&library, &chosen, &ledger)?;
+    if !feature.contains(SCENARIO) {
+        return Err(miette!(
+            help = "`tinyfarm models` lists what there is, and `tinyfarm targets` where it can run",
+            "there is nothing to sweep: no model has a dataset that fits it, or no target is here"
+        ));
+    }
     let path = config.ledger.file.with_extension(FEATURE);
     std::fs::write(&path, &feature).into_diagnostic().wrap_err_with(|| format!("cannot write {}", path.display()))?;
 
@@ -87,6 +97,17 @@ pub async fn run(config: Config, arguments: NightlyArgs, verbose: u8, screen: Sc
         }
     }
     Ok(code)
+}
+
+/// Whether there are such targets.
+fn known(farm: &Farm, wanted: &[String]) -> miette::Result<()> {
+    let all: Vec<String> = farm.infos().into_iter().map(|info| info.id.0).collect();
+    match wanted.iter().find(|name| !all.contains(name)) {
+        Some(name) => {
+            Err(miette!(help = format!("the targets are {}", all.join(", ")), "no target is called `{}`", escape(name)))
+        }
+        None => Ok(()),
+    }
 }
 
 /// The exit code of what somebody stopped.
@@ -153,7 +174,7 @@ fn feature(library: &Library, targets: &[TargetInfo], ledger: &Ledger) -> miette
                 let (model, dataset, place) = (&model.name, &dataset.name, &target.id);
                 let _ = write!(
                     text,
-                    "\n  Scenario: {model} over {dataset} on {place}\n    Given the model \"{model}\" and the dataset \"{dataset}\"\n    \
+                    "\n{SCENARIO}{model} over {dataset} on {place}\n    Given the model \"{model}\" and the dataset \"{dataset}\"\n    \
                      When it runs on the target \"{place}\" where it fits\n"
                 );
                 let series = Series { model: model.clone(), dataset: dataset.clone(), target: target.id.clone() };

@@ -62,7 +62,7 @@ fn the_container_and_the_emulator_answer_bit_for_bit_the_same() {
 }
 
 /// The path of the runner that the farm builds for this machine.
-fn built_runner() -> String {
+pub fn built_runner() -> String {
     let build = async {
         let builder = firmware::Builder::new(Path::new(CACHE), firmware::tflm::locate().unwrap(), 2);
         builder.host().await.unwrap().path.display().to_string()

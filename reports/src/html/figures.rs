@@ -57,7 +57,7 @@ pub(super) fn timings(account: &Account) -> Option<Markup> {
                             @for figure in [ticks.min, ticks.median, ticks.p90, ticks.p99, ticks.max] { td.n { (shown(figure)) } }
                             td {
                                 @if ticks.min == ticks.max { span.soft { "all the same" } } @else {
-                                    (svg::histogram(&job.ticks, &format!("from {} to {}, {}", shown(ticks.min), shown(ticks.max), text::clock(&summary.clock)), shown))
+                                    (svg::histogram(&job.ticks.buckets(), &format!("from {} to {}, {}", shown(ticks.min), shown(ticks.max), text::clock(&summary.clock)), shown))
                                 }
                             }
                         }
