@@ -42,7 +42,13 @@ pub fn select(plan: &mut Plan, library: &Library, config: &Config, rev: &str) ->
     let started = Timestamp::now();
     let repository = Repository::find()?;
     let base = repository.base(rev)?;
-    let changed = repository.changed(&base)?;
+    let mut changed = repository.changed(&base)?;
+    // What the farm itself writes is no change of anybody's.
+    let own = [&config.cache, &config.ledger.file].map(|path| real(path).into_os_string());
+    changed.retain(|name| {
+        let path = repository.root.join(name).into_os_string();
+        !own.iter().any(|own| path.as_bytes().starts_with(own.as_bytes()))
+    });
     let everything = everything(config);
     let boards: Vec<PathBuf> = config.boards.folders.iter().flat_map(|folder| both(folder)).collect();
     let mut touched = Touched {

@@ -57,7 +57,8 @@ impl Ledger {
             let found = runs.into_iter().nth(back);
             return found.ok_or_else(|| match there {
                 0 => unknown("it holds no run yet; `tinyfarm run` makes the first".to_owned()),
-                there => unknown(format!("it holds {there}")),
+                1 => unknown("it holds one run".to_owned()),
+                there => unknown(format!("it holds {there} runs")),
             });
         }
         if let Ok((_, run)) = self.find_exact(selector) {

@@ -295,6 +295,17 @@ impl Account {
         self.jobs.values().filter(|job| job.needed().is_some())
     }
 
+    /// The run in a word or four; never a pass for less than a whole run.
+    pub fn outcome(&self) -> &'static str {
+        match (self.tally.worst(), self.shortfall()) {
+            (Some(Verdict::Fail), _) => "fail",
+            (_, Some(_)) => "incomplete",
+            (Some(verdict), None) => verdict.word(),
+            (None, None) if self.tally.nothing_to_run() => "nothing had to run",
+            (None, None) => "nothing that gates was run",
+        }
+    }
+
     /// What keeps the run from being a whole one; `None` where nothing does. A run is never told as passed with it.
     pub fn shortfall(&self) -> Option<String> {
         let (judged, planned) = (self.tally.judged(), self.tally.planned);
@@ -303,6 +314,7 @@ impl Account {
             RunState::Running => Some(format!("the run goes on or was cut short: {counts}")),
             RunState::Interrupted => Some(format!("interrupted: {counts}")),
             RunState::Finished if self.tally.not_run() > 0 => Some(format!("ended early: {counts}")),
+            RunState::Finished if self.tally.nothing_to_run() => None,
             RunState::Finished if judged == 0 => Some("no scenario was run".to_owned()),
             RunState::Finished => None,
         }

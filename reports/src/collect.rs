@@ -38,7 +38,7 @@ impl ReportOutcome {
             Some(Verdict::Fail) => 1,
             Some(Verdict::Pass) if self.failures.is_empty() && self.tally.not_run() == 0 => 0,
             // Nothing had to run, which is known before anything runs.
-            None if self.tally.planned == 0 && self.tally.finished && self.failures.is_empty() => 0,
+            None if self.tally.nothing_to_run() && self.failures.is_empty() => 0,
             _ => 3,
         }
     }

@@ -85,6 +85,11 @@ impl JUnit {
         } else if self.tally.not_run() > 0 {
             let why = if self.tally.interrupted { "interrupted" } else { "ended early" };
             ("scenarios were not run", format!("{why}: {judged} of {planned} scenarios have a verdict"))
+        } else if self.tally.nothing_to_run() {
+            let message = "no scenario can have been touched by the change";
+            let mut case = TestCase::skipped_with_cause("nothing had to run", "not-run", message);
+            case.set_classname("tinyfarm");
+            return Some(case);
         } else if judged == 0 {
             ("no scenario was run", "a run without scenarios shows nothing".to_owned())
         } else {

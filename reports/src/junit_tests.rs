@@ -286,7 +286,12 @@ fn what_an_interrupted_run_did_not_get_to_is_an_error() {
 fn a_run_of_nothing_does_not_look_passed() {
     let mut script = Script::new(0);
     script.finish(false);
-    assert!(run(&script.events).contains("no scenario was run"));
+    let xml = run(&script.events);
+    assert!(xml.contains("<skipped") && xml.contains("nothing had to run") && !xml.contains("<error"), "{xml}");
+    // Nothing had to run; here something should have, and did not.
+    let mut script = Script::new(1);
+    script.finish(false);
+    assert!(run(&script.events).contains("scenarios were not run"));
 }
 
 #[test]

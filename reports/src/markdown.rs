@@ -71,12 +71,7 @@ impl Document for Markdown {
 fn head(account: &Account, page: &mut String) {
     let (run, tally) = (&account.run, &account.tally);
     let missing = account.shortfall();
-    let verdict = match (tally.worst(), &missing) {
-        (Some(Verdict::Fail), _) => "fail",
-        (_, Some(_)) => "incomplete",
-        (Some(verdict), None) => verdict.word(),
-        (None, None) => "nothing that gates was run",
-    };
+    let verdict = account.outcome();
     let _ = writeln!(page, "## tinyfarm: {verdict}\n");
     let _ = writeln!(page, "{}", plain(&counts(tally)));
     if let Some(missing) = missing {

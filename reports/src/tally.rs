@@ -85,6 +85,11 @@ impl Tally {
         self.planned.saturating_sub(self.judged())
     }
 
+    /// Whether nothing had to run: the plan was known to be empty before anything ran, as only `--since` allows.
+    pub fn nothing_to_run(&self) -> bool {
+        self.planned == 0 && self.finished && !self.interrupted
+    }
+
     /// The heaviest verdict of those that gate; `None` where no scenario has one: no output is never a pass, and neither is
     /// a run of nothing but quarantined scenarios.
     pub fn worst(&self) -> Option<Verdict> {

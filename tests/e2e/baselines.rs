@@ -20,7 +20,10 @@ fn without_a_baseline_it_is_inconclusive_and_with_the_mend_it_passes() {
     let project = wave::project("");
     project.scenario(COMPARED).run().judged(
         "inconclusive",
-        &["there is no baseline for `wave` over `points` here", "accept one with `tinyfarm baseline accept`"],
+        &[
+            "there is no baseline for `wave` over `points` here",
+            "accept one with `tinyfarm baseline accept --reason TEXT`",
+        ],
     );
     project.tinyfarm(&["baseline", "show"]).expect(0, &["nothing of it is accepted yet"]);
     wave::accept(&project);
@@ -79,7 +82,10 @@ fn another_dataset_under_the_same_name_is_inconclusive_and_says_accept_anew() {
     project.file("models/wave/points.csv", "x,y\n0,0\n1,0.84\n2,0.91\n");
     project.run().judged(
         "inconclusive",
-        &["the baseline was measured with other data than `points` holds now", "`tinyfarm baseline accept`"],
+        &[
+            "the baseline was measured with other data than `points` holds now",
+            "`tinyfarm baseline accept --reason TEXT`",
+        ],
     );
     project.tinyfarm(&["compare", "baseline"]).expect(3, &["it must be accepted anew"]);
     wave::accept(&project);
@@ -175,7 +181,7 @@ fn what_cannot_be_compared_or_accepted_is_refused_with_the_mend() {
     project.scenario(MEASURED).run();
     let run = latest(&project);
     project.tinyfarm(&["compare", "baseline"]).expect(0, &["0 series compared", "only after"]);
-    project.tinyfarm(&["compare", "latest~1"]).expect(2, &["no run `latest~1`", "it holds 1"]);
+    project.tinyfarm(&["compare", "latest~1"]).expect(2, &["no run `latest~1`", "it holds one run"]);
     project.tinyfarm(&["compare", &format!("{run}1"), "latest"]).expect(2, &[&format!("did you mean `{run}`?")]);
     project.tinyfarm(&["compare", "latest", "baseline"]).expect(2, &["write `tinyfarm compare baseline RUN`"]);
     project.tinyfarm(&["compare", "latest", "--tolerance", "2 KiB"]).expect(2, &["write it like `2 %`"]);

@@ -119,7 +119,7 @@ fn a_past_run_is_told_as_events_and_what_stands_in_the_way_is_told() {
 
     project.file("taken", "a file");
     project.tinyfarm(&["report", "--report", "taken"]).expect(2, &["a file stands where the folder should be"]);
-    project.tinyfarm(&["report", "latest~7"]).expect(2, &["no run `latest~7`", "it holds 1"]);
+    project.tinyfarm(&["report", "latest~7"]).expect(2, &["no run `latest~7`", "it holds one run"]);
     // Telling a run again makes no new one.
     assert_eq!(wave::runs(&project).len(), 1);
 }

@@ -86,13 +86,13 @@ fn page(account: &Account) -> Markup {
                 meta http-equiv="Content-Security-Policy" content=(POLICY);
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="generator" content={ "tinyfarm " (escaped(&account.run.version)) };
-                title { "tinyfarm: " (outcome(account)) ", run " (escaped(&account.run.id)) }
+                title { "tinyfarm: " (account.outcome()) ", run " (escaped(&account.run.id)) }
                 style { (PreEscaped(STYLE)) }
             }
             body {
                 a.skip href="#content" { "Skip to the results" }
                 header.top {
-                    h1 { "tinyfarm: " (outcome(account)) }
+                    h1 { "tinyfarm: " (account.outcome()) }
                     p.soft {
                         "run " code { (escaped(&account.run.id)) } ", " (account.run.started.strftime("%Y-%m-%d %H:%M:%S UTC"))
                         @if let Some(took) = account.run.took { ", took " (text::time(took)) }
@@ -116,16 +116,6 @@ fn page(account: &Account) -> Markup {
                 }
             }
         }
-    }
-}
-
-/// The run in a word or four; never a pass for less than a whole run.
-fn outcome(account: &Account) -> &'static str {
-    match (account.tally.worst(), account.shortfall()) {
-        (Some(Verdict::Fail), _) => "fail",
-        (_, Some(_)) => "incomplete",
-        (Some(verdict), None) => verdict.word(),
-        (None, None) => "nothing that gates was run",
     }
 }
 

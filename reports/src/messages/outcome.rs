@@ -67,7 +67,8 @@ pub(super) fn results(
 
 /// Whether the run passed, as its exit code says.
 pub(super) fn succeeded(tally: &Tally) -> bool {
-    tally.worst() == Some(Verdict::Pass) && !tally.interrupted && tally.not_run() == 0
+    let passed = tally.worst() == Some(Verdict::Pass) && !tally.interrupted && tally.not_run() == 0;
+    passed || tally.nothing_to_run()
 }
 
 /// What is to be said of the run as a whole.

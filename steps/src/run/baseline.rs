@@ -41,7 +41,10 @@ impl Seat {
                     judgements.push(Judgement::new(Verdict::Pass, ""));
                     continue;
                 }
-                Ok((None, series)) => Found::nothing(Verdict::Inconclusive, no_baseline(&series, "")),
+                Ok((None, series)) => Found {
+                    measured: "no baseline".to_owned(),
+                    ..Found::nothing(Verdict::Inconclusive, no_baseline(&series, ""))
+                },
                 Ok((Some((baseline, recent)), series)) => self.compared(wanted, ran, &series, &baseline, &recent).await,
             };
             let Found { measured, value, judgement } = found;
@@ -196,7 +199,7 @@ fn undecided(wanted: &NotWorse, series: &Series, all: &[Compared]) -> Option<Str
     let open = named(all, Change::is_open);
     if all.iter().any(|one| one.change == Change::Incomparable) {
         return Some(format!(
-            "the baseline was measured with other data than `{}` holds now: accept a run with these with `tinyfarm baseline accept`",
+            "the baseline was measured with other data than `{}` holds now: accept a run with these with `tinyfarm baseline accept --reason TEXT`",
             series.dataset
         ));
     }
@@ -233,7 +236,9 @@ fn counted(all: &[Compared]) -> String {
 /// What is missing, and the mend.
 fn no_baseline(series: &Series, of: &str) -> String {
     let Series { model, dataset, .. } = series;
-    format!("there is no baseline{of} for `{model}` over `{dataset}` here: accept one with `tinyfarm baseline accept`")
+    format!(
+        "there is no baseline{of} for `{model}` over `{dataset}` here: accept one with `tinyfarm baseline accept --reason TEXT`"
+    )
 }
 
 /// The run that the baseline is of, if it is of one.

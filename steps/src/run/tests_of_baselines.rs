@@ -183,8 +183,8 @@ fn outputs_that_differ_are_as_bad_as_worse() {
 #[test]
 fn without_a_baseline_it_is_inconclusive_and_without_a_ledger_blocked() {
     insta::assert_snapshot!(told(&with(emulator(NOTHING), Past::default())), @r#"
-        qemu:m4: nothing is worse than the baseline, is nothing => inconclusive: there is no baseline for `line.tflite` over `line.csv` here: accept one with `tinyfarm baseline accept`
-        => inconclusive: qemu:m4: there is no baseline for `line.tflite` over `line.csv` here: accept one with `tinyfarm baseline accept`
+        qemu:m4: nothing is worse than the baseline, is no baseline => inconclusive: there is no baseline for `line.tflite` over `line.csv` here: accept one with `tinyfarm baseline accept --reason TEXT`
+        => inconclusive: qemu:m4: there is no baseline for `line.tflite` over `line.csv` here: accept one with `tinyfarm baseline accept --reason TEXT`
     "#);
     insta::assert_snapshot!(told(&emulator(NOTHING)), @r#"
         qemu:m4: nothing is worse than the baseline, is nothing => blocked: there is no ledger to look the baseline up in: run without `--no-ledger`
@@ -206,13 +206,13 @@ fn what_was_not_accepted_is_said_and_alone_it_is_no_pass() {
         => pass: qemu:m4: not in the baseline: mean absolute error, root mean square error, maximum error, arena used, firmware text, firmware data, firmware bss, flash, RAM
     "#);
     insta::assert_snapshot!(told(&with(emulator("the arena used is not worse than the baseline"), some)), @r#"
-        qemu:m4: arena used not worse than the baseline, is 1,536 B => inconclusive: there is no baseline of arena used for `line.tflite` over `line.csv` here: accept one with `tinyfarm baseline accept`
-        => inconclusive: qemu:m4: there is no baseline of arena used for `line.tflite` over `line.csv` here: accept one with `tinyfarm baseline accept`
+        qemu:m4: arena used not worse than the baseline, is 1,536 B => inconclusive: there is no baseline of arena used for `line.tflite` over `line.csv` here: accept one with `tinyfarm baseline accept --reason TEXT`
+        => inconclusive: qemu:m4: there is no baseline of arena used for `line.tflite` over `line.csv` here: accept one with `tinyfarm baseline accept --reason TEXT`
     "#);
     let none = past.each(|baseline| *baseline = Baseline::default());
     insta::assert_snapshot!(told(&with(emulator(NOTHING), none)), @r#"
-        qemu:m4: nothing is worse than the baseline, is nothing that can be compared => inconclusive: there is no baseline of anything that was measured for `line.tflite` over `line.csv` here: accept one with `tinyfarm baseline accept`
-        => inconclusive: qemu:m4: there is no baseline of anything that was measured for `line.tflite` over `line.csv` here: accept one with `tinyfarm baseline accept`
+        qemu:m4: nothing is worse than the baseline, is nothing that can be compared => inconclusive: there is no baseline of anything that was measured for `line.tflite` over `line.csv` here: accept one with `tinyfarm baseline accept --reason TEXT`
+        => inconclusive: qemu:m4: there is no baseline of anything that was measured for `line.tflite` over `line.csv` here: accept one with `tinyfarm baseline accept --reason TEXT`
     "#);
 }
 
@@ -234,8 +234,8 @@ fn another_model_is_compared_but_for_its_outputs_and_another_dataset_is_not() {
     "#);
     let dataset = past.measured_with(|_, dataset| *dataset = Digest::of(b"another"));
     insta::assert_snapshot!(told(&with(emulator(NOTHING), dataset)), @r#"
-        qemu:m4: nothing is worse than the baseline, is nothing that can be compared => inconclusive: the baseline was measured with other data than `line.csv` holds now: accept a run with these with `tinyfarm baseline accept`
-        => inconclusive: qemu:m4: the baseline was measured with other data than `line.csv` holds now: accept a run with these with `tinyfarm baseline accept`
+        qemu:m4: nothing is worse than the baseline, is nothing that can be compared => inconclusive: the baseline was measured with other data than `line.csv` holds now: accept a run with these with `tinyfarm baseline accept --reason TEXT`
+        => inconclusive: qemu:m4: the baseline was measured with other data than `line.csv` holds now: accept a run with these with `tinyfarm baseline accept --reason TEXT`
     "#);
 }
 
