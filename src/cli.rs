@@ -327,10 +327,9 @@ pub enum LedgerCommand {
 
 /// `tinyfarm ledger prune`.
 #[derive(Debug, Args)]
-#[group(id = "which", required = true, multiple = true, args = ["older_than", "keep"])]
 pub struct PruneArgs {
     /// Only runs that started more than so many days ago
-    #[arg(long, value_name = "DAYS")]
+    #[arg(long, value_name = "DAYS", required_unless_present = "keep")]
     pub older_than: Option<u32>,
     /// The latest so many runs stay
     #[arg(long, value_name = "N")]

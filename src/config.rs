@@ -196,7 +196,15 @@ pub struct QuarantineConfig {
     /// Why it does not gate.
     pub reason: Said,
     /// The last day on which it does not gate, in UTC: `"2026-12-31"`.
+    #[serde(deserialize_with = "day")]
     pub until: Date,
+}
+
+/// A day as people write it.
+fn day<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Date, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let wrong = |_| serde::de::Error::custom(format!("`{text}` is no day: write it like \"2026-12-31\""));
+    text.parse().map_err(wrong)
 }
 
 /// Text that says something.

@@ -20,7 +20,7 @@ pub fn run(config: &Config, what: LedgerCommand) -> miette::Result<u8> {
     match what {
         LedgerCommand::Prune(arguments) => prune(&super::ledger(config)?, &arguments)?,
         LedgerCommand::Export(arguments) => export(&super::ledger(config)?, &arguments)?,
-        LedgerCommand::Import { file } => import(&Ledger::open(&config.ledger.file).into_diagnostic()?, &file)?,
+        LedgerCommand::Import { file } => import(config, &file)?,
         LedgerCommand::Verify => return verify(&super::ledger(config)?),
     }
     Ok(0)
@@ -64,12 +64,14 @@ fn export(ledger: &Ledger, arguments: &ExportArgs) -> miette::Result<()> {
     say(format_args!("{} written to {}", count(runs as usize, "run"), path.display()))
 }
 
-fn import(ledger: &Ledger, path: &Path) -> miette::Result<()> {
+fn import(config: &Config, path: &Path) -> miette::Result<()> {
+    let open = || Ledger::open(&config.ledger.file).into_diagnostic();
     let imported = if path == Path::new("-") {
-        ledger.import(&mut std::io::stdin().lock())
+        open()?.import(&mut std::io::stdin().lock())
     } else {
         let file = File::open(path).into_diagnostic().wrap_err_with(|| format!("cannot read {}", path.display()))?;
-        ledger.import(&mut BufReader::new(file))
+        // Not before: what cannot be read makes no ledger.
+        open()?.import(&mut BufReader::new(file))
     };
     let imported = imported.into_diagnostic().wrap_err_with(|| format!("cannot import {}", path.display()))?;
     let there = match imported.skipped.len() {
