@@ -2,7 +2,7 @@
 
 use crate::config::Span;
 use clap::{
-    Args, Parser, Subcommand, ValueEnum,
+    ArgGroup, Args, Parser, Subcommand, ValueEnum,
     builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
 };
 use farm::Stage;
@@ -327,9 +327,10 @@ pub enum LedgerCommand {
 
 /// `tinyfarm ledger prune`.
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("which").required(true).multiple(true).args(["older_than", "keep"]))]
 pub struct PruneArgs {
     /// Only runs that started more than so many days ago
-    #[arg(long, value_name = "DAYS", required_unless_present = "keep")]
+    #[arg(long, value_name = "DAYS")]
     pub older_than: Option<u32>,
     /// The latest so many runs stay
     #[arg(long, value_name = "N")]
