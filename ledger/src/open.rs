@@ -7,6 +7,7 @@ use crate::{
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::{
     fs::{File, OpenOptions, TryLockError},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -156,17 +157,21 @@ impl RunLock {
     /// Takes the lock of `run`; `None` where another process has it. A file system without locks has no say.
     pub(crate) fn take(ledger: &Path, run: &str) -> std::io::Result<Option<Self>> {
         let path = Self::file(ledger, run);
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path)?;
-        match file.try_lock() {
-            Ok(()) | Err(TryLockError::Error(_)) => Ok(Some(Self { path, file })),
-            Err(TryLockError::WouldBlock) => Ok(None),
+        loop {
+            let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path)?;
+            match file.try_lock() {
+                Ok(()) if !is_at(&file, &path) => {}
+                Ok(()) | Err(TryLockError::Error(_)) => return Ok(Some(Self { path, file })),
+                Err(TryLockError::WouldBlock) if is_locked(&file) => return Ok(None),
+                Err(TryLockError::WouldBlock) => {}
+            }
+            // It was removed meanwhile, or somebody asked whose it is, which is no hold: once more.
         }
     }
 
     /// Whether some process has the lock of `run`.
     pub(crate) fn is_held(ledger: &Path, run: &str) -> bool {
-        let Ok(file) = OpenOptions::new().write(true).open(Self::file(ledger, run)) else { return false };
-        matches!(file.try_lock(), Err(TryLockError::WouldBlock))
+        OpenOptions::new().write(true).open(Self::file(ledger, run)).is_ok_and(|file| is_locked(&file))
     }
 
     fn file(ledger: &Path, run: &str) -> PathBuf {
@@ -180,10 +185,24 @@ impl RunLock {
 
 impl Drop for RunLock {
     fn drop(&mut self) {
-        // First gone, then free: who opens it in between has a file that nobody else will ever look at.
+        // First gone, then free: who opened it in between sees that it is not there any more.
         let _ = std::fs::remove_file(&self.path);
         let _ = self.file.unlock();
     }
+}
+
+/// Whether another has the exclusive lock. Who asks has a shared one for a moment, and so may others who ask.
+fn is_locked(file: &File) -> bool {
+    let locked = matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
+    // Not left to the close: a process that is being started has the file open, too, until it has become its program.
+    let _ = file.unlock();
+    locked
+}
+
+/// Whether `path` leads to this very file.
+fn is_at(file: &File, path: &Path) -> bool {
+    let which = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
+    file.metadata().is_ok_and(|ours| std::fs::metadata(path).is_ok_and(|there| which(ours) == which(there)))
 }
 
 /// A ledger in memory, in which the rows of a run are derived anew; errors name the ledger at `path`.
@@ -194,4 +213,42 @@ pub(crate) fn in_memory(path: &Path) -> Result<Connection> {
         connection.execute_batch(migration).map_err(failed)?;
     }
     Ok(connection)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    /// Ends the asking, also when an assertion fails.
+    struct Done<'a>(&'a AtomicBool);
+
+    impl Drop for Done<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn who_asks_whether_a_run_is_under_way_keeps_nobody_from_going_on_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = folder.path().join("ledger.sqlite");
+        let (run, done) = ("20261123T020000Z-1", AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            let _done = Done(&done);
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    RunLock::is_held(&ledger, run);
+                }
+            });
+            for _ in 0..500 {
+                let lock = RunLock::take(&ledger, run).unwrap().expect("nobody else takes it");
+                assert!(RunLock::is_held(&ledger, run));
+                assert!(RunLock::take(&ledger, run).unwrap().is_none());
+                drop(lock);
+                assert!(!RunLock::is_held(&ledger, run));
+            }
+        });
+    }
 }

@@ -1,6 +1,6 @@
 //! What is old taken out. A run that a baseline stands on stays, and so does one that is under way.
 
-use crate::{Ledger, RunFilter, RunRow, RunState, error::Result};
+use crate::{Ledger, RunFilter, RunRow, RunState, error::Result, open::RunLock};
 use jiff::Timestamp;
 use rusqlite::params;
 use std::collections::BTreeSet;
@@ -46,6 +46,19 @@ impl Ledger {
         let chosen = chosen.filter(|run| !rule.events_only || run.has_events);
         let (kept, chosen): (Vec<RunRow>, Vec<RunRow>) =
             chosen.partition(|run| !rule.events_only && accepted.contains(&run.name));
+        // One that was cut may be gone on with. Letting go of its lock removes the file that the kill left.
+        let mut locks = Vec::new();
+        let mut free = |run: &RunRow| match RunLock::take(self.path(), &run.name) {
+            Ok(Some(lock)) => {
+                locks.push(lock);
+                true
+            }
+            Ok(None) => false,
+            // Nobody can write here: neither can the ledger be, which says so itself.
+            Err(_) => true,
+        };
+        let writes = !rule.dry_run && !rule.events_only;
+        let chosen = chosen.into_iter().filter(|run| !writes || run.state != RunState::Cut || free(run)).collect();
         let names = |runs: Vec<RunRow>| runs.into_iter().map(|run| run.name).collect::<Vec<_>>();
         let mut pruned = Pruned { runs: names(chosen), kept: names(kept), freed: 0 };
         if rule.dry_run || pruned.runs.is_empty() {

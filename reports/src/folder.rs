@@ -16,7 +16,18 @@ use std::{
 #[derive(Debug, Clone)]
 pub struct ReportFolder {
     path: PathBuf,
-    _lock: Arc<File>,
+    _lock: Arc<Held>,
+}
+
+/// The locked file. Closing it would not always let go: a process that is being started has it open, too, until it has
+/// become its program.
+#[derive(Debug)]
+struct Held(File);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
 }
 
 /// The file that is locked. Hidden, and left in place: removing it would let a third run slip between two others.
@@ -37,7 +48,7 @@ impl ReportFolder {
             Ok(()) | Err(TryLockError::Error(_)) => {}
             Err(TryLockError::WouldBlock) => return Err(ReportError::InUse { path: path.to_owned() }),
         }
-        let folder = Self { path: path.to_owned(), _lock: Arc::new(lock) };
+        let folder = Self { path: path.to_owned(), _lock: Arc::new(Held(lock)) };
         let probe = folder.file(".probe");
         // More than a block, so that a file system that keeps short files in the directory is asked as well.
         let probed = probe.write(true, |out| out.write_all(&[b'.'; 8192]));

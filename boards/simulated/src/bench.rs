@@ -14,6 +14,7 @@
 use rustix::{
     fs::{FlockOperation, flock},
     io::Errno,
+    net::{Shutdown, shutdown},
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -119,7 +120,26 @@ pub struct Bench {
 /// The folder's lock, held until it is dropped.
 #[derive(Debug)]
 pub struct Lock {
-    _folder: File,
+    _folder: Held,
+}
+
+/// A file that is locked until it is dropped. Closing it would not always end that: a process that this one starts at the
+/// same moment has the file open, too, until it has become another program.
+#[derive(Debug)]
+pub(crate) struct Held(File);
+
+impl Held {
+    /// Locks the file against all others, at once or not at all.
+    pub(crate) fn lock(file: File) -> Result<Self, Errno> {
+        flock(&file, FlockOperation::NonBlockingLockExclusive).map(|()| Self(file))
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // At the latest the kernel ends it, with that process's start.
+        let _ = flock(&self.0, FlockOperation::Unlock);
+    }
 }
 
 /// Checks what becomes part of a file's name.
@@ -157,8 +177,8 @@ impl Bench {
     pub fn try_lock(&self) -> Result<Option<Lock>, BenchError> {
         let wrong = |source| BenchError::Folder { path: self.folder.clone(), source };
         let folder = File::open(&self.folder).map_err(wrong)?;
-        match flock(&folder, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(Lock { _folder: folder })),
+        match Held::lock(folder) {
+            Ok(held) => Ok(Some(Lock { _folder: held })),
             Err(Errno::WOULDBLOCK) => Ok(None),
             Err(error) => Err(wrong(error.into())),
         }
@@ -290,6 +310,8 @@ impl Spot {
 impl Drop for Spot {
     fn drop(&mut self) {
         remove(&self.path);
+        // As with [`Held`]: nobody listens any more, whoever else still has the socket open.
+        let _ = shutdown(&self.control, Shutdown::Both);
     }
 }
 
@@ -299,7 +321,7 @@ pub struct Plugged {
     probe: UnixListener,
     files: [PathBuf; 3],
     /// `<place>.json`, for its lock.
-    _locked: Option<File>,
+    _locked: Option<Held>,
 }
 
 impl Plugged {
@@ -316,9 +338,8 @@ impl Plugged {
         let [json, uart, _] = &self.files;
         replace(uart, |fresh| symlink(&record.uart, fresh))?;
         let file = replace(json, |fresh| {
-            let file = File::create_new(fresh)?;
-            flock(&file, FlockOperation::NonBlockingLockExclusive)?;
-            serde_json::to_writer(&file, record)?;
+            let file = Held::lock(File::create_new(fresh)?)?;
+            serde_json::to_writer(&file.0, record)?;
             Ok(file)
         })?;
         self._locked = Some(file);
@@ -329,6 +350,7 @@ impl Plugged {
 impl Drop for Plugged {
     fn drop(&mut self) {
         self.files.iter().for_each(|file| remove(file));
+        let _ = shutdown(&self.probe, Shutdown::Both);
     }
 }
 

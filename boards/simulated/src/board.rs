@@ -1,7 +1,7 @@
 //! A simulated board as its user has it: started with options, and gone when it is dropped.
 
 use crate::{
-    bench::{Bench, BenchError, Record, check_name},
+    bench::{Bench, BenchError, Held, Record, check_name},
     chips::{CHIPS, Chip},
     control::{Command, Status},
     desk::{Desk, Identity, Setup},
@@ -12,10 +12,7 @@ use crate::{
     orders::Orders,
     uart::{self, BAUD},
 };
-use rustix::{
-    fs::{FlockOperation, flock},
-    io::Errno,
-};
+use rustix::io::Errno;
 use std::{
     fmt::Write as _,
     fs::File,
@@ -332,24 +329,12 @@ async fn listen(port: u16) -> Result<TcpListener, StartError> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|source| StartError::Tcp { port, source })
 }
 
-/// A file that is locked. Closing it would not always end that: a process that this one starts at the same moment has the
-/// file open, too, until it has become another program.
-#[derive(Debug)]
-struct Held(File);
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        // At the latest the kernel ends it, with that process's start.
-        let _ = flock(&self.0, FlockOperation::Unlock);
-    }
-}
-
 /// Makes the file with the flash's contents where it is missing, and keeps other boards off it.
 fn hold(path: &Path) -> Result<Held, StartError> {
     let wrong = |source| StartError::Flash { path: path.to_owned(), source };
     let file = File::options().create(true).append(true).open(path).map_err(wrong)?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(Held(file)),
+    match Held::lock(file) {
+        Ok(held) => Ok(held),
         Err(Errno::WOULDBLOCK) => Err(StartError::FlashTaken(path.to_owned())),
         Err(error) => Err(wrong(error.into())),
     }
