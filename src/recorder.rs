@@ -2,7 +2,7 @@
 
 use farm::Stamped;
 use ledger::{LedgerError, Recorder};
-use reports::{ReportError, Reporter};
+use reports::{Account, ReportError, Reporter};
 
 /// Records a run in the ledger.
 #[derive(Debug)]
@@ -17,15 +17,15 @@ impl Reporter for LedgerReporter {
         "ledger"
     }
 
-    fn on(&mut self, event: &Stamped) -> Result<(), ReportError> {
+    fn on(&mut self, event: &Stamped, _: &Account) -> Result<(), ReportError> {
         told(self.0.on(event))
     }
 
-    fn idle(&mut self) -> Result<(), ReportError> {
+    fn idle(&mut self, _: &Account) -> Result<(), ReportError> {
         told(self.0.idle())
     }
 
-    fn finish(&mut self) -> Result<(), ReportError> {
+    fn finish(&mut self, _: &Account) -> Result<(), ReportError> {
         told(self.0.finish())
     }
 }

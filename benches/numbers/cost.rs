@@ -16,7 +16,7 @@ use farm::{
     Target, TargetError, TargetInfo, scheduler::SchedulerOptions, target::Standing,
 };
 use reports::{
-    Console, ReportError, ReportFolder, Reporter, collect,
+    Account, Console, ReportError, ReportFolder, Reporter, collect,
     json::{EvidenceLines, ReportJson},
     junit::JUnit,
 };
@@ -117,14 +117,14 @@ impl Reporter for Took {
         "stopwatch"
     }
 
-    fn on(&mut self, event: &Stamped) -> std::result::Result<(), ReportError> {
+    fn on(&mut self, event: &Stamped, _: &Account) -> std::result::Result<(), ReportError> {
         if let FarmEvent::ScenarioFinished { took, .. } = &event.event {
             note(&self.0, *took);
         }
         Ok(())
     }
 
-    fn finish(&mut self) -> std::result::Result<(), ReportError> {
+    fn finish(&mut self, _: &Account) -> std::result::Result<(), ReportError> {
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! The loop that hands every event to every reporter, and what it ends with.
 
-use crate::{ReportError, Reporter, Tally};
+use crate::{Account, ReportError, Reporter, Tally};
 use farm::{FarmEvent, Stamped, Verdict};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -69,13 +69,14 @@ struct Place {
 
 struct Desk {
     places: Vec<Place>,
-    outcome: ReportOutcome,
+    account: Account,
+    failures: Vec<ReportFailure>,
 }
 
 impl Desk {
     fn new(reporters: Vec<Box<dyn Reporter>>) -> Self {
         let places = reporters.into_iter().map(|reporter| Place { reporter, failed: false, panicked: false });
-        Self { places: places.collect(), outcome: ReportOutcome::default() }
+        Self { places: places.collect(), account: Account::default(), failures: Vec::new() }
     }
 
     fn serve(mut self, runtime: &Handle, mut receiver: UnboundedReceiver<Stamped>) -> ReportOutcome {
@@ -85,29 +86,29 @@ impl Desk {
                 Err(_) => match runtime.block_on(async { timeout(IDLE, receiver.recv()).await }) {
                     Ok(event) => event,
                     Err(_) => {
-                        self.each(|reporter| reporter.idle());
+                        self.each(|reporter, account| reporter.idle(account));
                         continue;
                     }
                 },
             };
             let Some(event) = event else { break };
-            self.outcome.tally.on(&event.event);
-            self.each(|reporter| reporter.on(&event));
+            self.account.on(&event);
+            self.each(|reporter, account| reporter.on(&event, account));
             if matches!(event.event, FarmEvent::RunFinished { .. }) {
                 break;
             }
         }
-        self.each(|reporter| reporter.finish());
-        self.outcome
+        self.each(|reporter, account| reporter.finish(account));
+        ReportOutcome { tally: self.account.tally, failures: self.failures }
     }
 
-    fn each(&mut self, act: impl Fn(&mut dyn Reporter) -> Result<(), ReportError>) {
+    fn each(&mut self, act: impl Fn(&mut dyn Reporter, &Account) -> Result<(), ReportError>) {
         for index in 0..self.places.len() {
             let place = &mut self.places[index];
             if place.panicked {
                 continue;
             }
-            let result = catch_unwind(AssertUnwindSafe(|| act(place.reporter.as_mut())));
+            let result = catch_unwind(AssertUnwindSafe(|| act(place.reporter.as_mut(), &self.account)));
             let result = result.unwrap_or_else(|panic| {
                 place.panicked = true;
                 let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
@@ -131,7 +132,7 @@ impl Desk {
                 told |= catch_unwind(AssertUnwindSafe(|| place.reporter.tell(&error))).unwrap_or(false);
             }
         }
-        self.outcome.failures.push(ReportFailure { error, told });
+        self.failures.push(ReportFailure { error, told });
     }
 }
 
@@ -175,18 +176,18 @@ mod tests {
             "witness"
         }
 
-        fn on(&mut self, _: &Stamped) -> Result<(), ReportError> {
+        fn on(&mut self, _: &Stamped, _: &Account) -> Result<(), ReportError> {
             self.note("on");
             assert!(!self.panic, "as it was told to");
             if self.fail { Err(ReportError::Output(std::io::ErrorKind::BrokenPipe.into())) } else { Ok(()) }
         }
 
-        fn idle(&mut self) -> Result<(), ReportError> {
+        fn idle(&mut self, _: &Account) -> Result<(), ReportError> {
             self.note("idle");
             Ok(())
         }
 
-        fn finish(&mut self) -> Result<(), ReportError> {
+        fn finish(&mut self, _: &Account) -> Result<(), ReportError> {
             self.note("finish");
             Ok(())
         }

@@ -2,12 +2,12 @@
 //! line.
 
 use crate::{
-    account::ScenarioAccount,
-    gather::{Finished, Gather, JobNote},
+    Account,
+    account::{JobAccount, ScenarioAccount},
     text::{self, escape},
 };
 use farm::{
-    JobId, Judgement, Quarantine, Verdict,
+    Quarantine, Verdict,
     events::{CriterionReport, ScenarioId, StepReport},
 };
 
@@ -22,9 +22,9 @@ pub(crate) fn step(step: &StepReport) -> String {
 }
 
 /// `hello_world over sine on qemu:mps2-an386`.
-pub(crate) fn job(job: &JobNote) -> String {
+pub(crate) fn job(job: &JobAccount) -> String {
     let again = if job.rerun > 0 { " (measured again)" } else { "" };
-    format!("{} over {} on {}{again}", escape(&job.model), escape(&job.dataset), job.place)
+    format!("{} over {} on {}{again}", escape(&job.series().model), escape(&job.dataset), job.place)
 }
 
 /// `quarantined by qa until 2026-12-24 (flickers)`, or that it is over.
@@ -43,7 +43,7 @@ pub(crate) fn needed(attempts: usize) -> Option<String> {
 }
 
 /// A job and how it ended; a reason that is in `known`, which the reader has seen already, is not said again.
-pub(crate) fn job_line(note: &JobNote, known: &str) -> String {
+pub(crate) fn job_line(note: &JobAccount, known: &str) -> String {
     let end = match &note.judgement {
         None => "not finished".to_owned(),
         Some(judgement) => {
@@ -60,62 +60,39 @@ pub(crate) fn job_line(note: &JobNote, known: &str) -> String {
 }
 
 /// A job with its attempts, where there were several, and its figures.
-pub(crate) fn job_lines(note: &JobNote, known: &str) -> Vec<String> {
+pub(crate) fn job_lines(note: &JobAccount, known: &str, account: &Account) -> Vec<String> {
     let mut lines = vec![job_line(note, known)];
-    for (index, attempt) in note.attempts.iter().enumerate().filter(|_| note.attempts.len() > 1) {
+    let attempts = || note.attempts.iter().map(|attempt| &attempt.report).filter(|_| note.attempts.len() > 1);
+    let moved = attempts().any(|attempt| attempt.target != note.target);
+    for attempt in attempts() {
         let reason = if attempt.reason.is_empty() { String::new() } else { format!(": {}", escape(&attempt.reason)) };
         let took = text::time(attempt.took);
-        let place = note.places.get(index).map(|place| format!(" on {place}")).unwrap_or_default();
+        let place = if moved { format!(" on {}", account.label(&attempt.target)) } else { String::new() };
         lines.push(format!("  attempt {}{place}, {took}: {}{reason}", attempt.number, attempt.verdict));
     }
-    lines.extend(note.figures.as_ref().map(|figures| format!("  {}", figures.sentence())));
+    lines.extend(note.figures().map(|figures| format!("  {}", figures.sentence())));
     lines
 }
 
 /// A criterion with what was found.
-pub(crate) fn criterion(report: &CriterionReport, gather: &Gather) -> String {
+pub(crate) fn criterion(report: &CriterionReport, account: &Account) -> String {
     format!(
         "{}: {}, found {} on {}",
         report.judgement.verdict,
         escape(&report.criterion),
         escape(&report.measured),
-        gather.label(&report.target)
+        account.label(&report.target)
     )
-}
-
-/// What there is to say of a scenario, whoever kept it.
-#[derive(Clone, Copy)]
-pub(crate) struct Scene<'a> {
-    id: &'a ScenarioId,
-    judgement: &'a Judgement,
-    steps: &'a [StepReport],
-    criteria: &'a [CriterionReport],
-    jobs: &'a [JobId],
-}
-
-impl<'a> From<&'a Finished> for Scene<'a> {
-    fn from(done: &'a Finished) -> Self {
-        let course = &done.course;
-        let (steps, criteria, jobs) = (&course.steps, &course.criteria, &course.jobs);
-        Self { id: &done.id, judgement: &done.judgement, steps, criteria, jobs }
-    }
-}
-
-impl<'a> From<&'a ScenarioAccount> for Scene<'a> {
-    fn from(scenario: &'a ScenarioAccount) -> Self {
-        let ScenarioAccount { id, judgement, steps, criteria, jobs, .. } = scenario;
-        Self { id, judgement, steps, criteria, jobs }
-    }
 }
 
 /// What a scenario that did not pass needs saying, once: the step and why, the criteria and the jobs that this does not
 /// tell already, and the last of the logs.
-pub(crate) fn trouble<'a>(scenario: impl Into<Scene<'a>>, gather: &Gather) -> Vec<String> {
-    let scenario = scenario.into();
+pub(crate) fn trouble(scenario: &ScenarioAccount, account: &Account) -> Vec<String> {
+    let course = &scenario.course;
     let mut lines = Vec::new();
     let stumbled = |step: &&StepReport| step.judgement.as_ref().is_some_and(|it| it.verdict != Verdict::Pass);
     let mut known = String::new();
-    for report in scenario.steps.iter().filter(stumbled) {
+    for report in course.steps.iter().filter(stumbled) {
         lines.push(step(report));
         lines.push(format!("  at {}:{}", escape(&scenario.id.path), report.line));
         if let Some(judgement) = &report.judgement {
@@ -127,28 +104,28 @@ pub(crate) fn trouble<'a>(scenario: impl Into<Scene<'a>>, gather: &Gather) -> Ve
         lines.extend(reason(&scenario.judgement.reason));
         known += &scenario.judgement.reason;
     }
-    for report in scenario.criteria.iter().filter(|report| report.judgement.verdict != Verdict::Pass) {
-        lines.extend(missed(report, &known, gather));
+    for report in course.criteria.iter().filter(|report| report.judgement.verdict != Verdict::Pass) {
+        lines.extend(missed(report, &known, account));
     }
-    let jobs = scenario.jobs.iter().filter_map(|id| gather.jobs.get(id));
-    for note in jobs.filter(|note| note.judgement.as_ref().is_none_or(|it| it.verdict != Verdict::Pass)) {
-        let told = job_lines(note, &known);
+    let jobs = course.jobs.iter().filter_map(|id| account.jobs.get(id));
+    for note in jobs.filter(|job| !job.passed()) {
+        let told = job_lines(note, &known, account);
         let reason = note.judgement.as_ref().map_or("not finished", |judgement| &judgement.reason);
         let news = !known.contains(reason) || !known.contains(&note.target.0);
-        if news || told.len() > 1 || !note.tail.is_empty() {
+        if news || told.len() > 1 || !note.tail().is_empty() {
             lines.extend(told.into_iter().map(|line| format!("  {line}")));
         }
-        if !note.tail.is_empty() {
+        if !note.tail().is_empty() {
             lines.push("    the last of its log:".to_owned());
-            lines.extend(note.tail.iter().map(|line| format!("    | {line}")));
+            lines.extend(note.tail().iter().map(|line| format!("    | {line}")));
         }
     }
     lines
 }
 
 /// A criterion that was not met, unless `known` says so of this target.
-fn missed(report: &CriterionReport, known: &str, gather: &Gather) -> Option<String> {
-    let (target, reason, measured) = (gather.name(&report.target), &report.judgement.reason, &report.measured);
+fn missed(report: &CriterionReport, known: &str, account: &Account) -> Option<String> {
+    let (target, reason, measured) = (account.name(&report.target), &report.judgement.reason, &report.measured);
     let found = format!("expected {}, found {measured}", report.criterion);
     // A reason may name its target itself.
     let names_it = reason.starts_with(&format!("{} ", report.target));

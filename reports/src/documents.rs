@@ -27,7 +27,6 @@ pub(crate) trait Document: Send {
 
 /// Writes all documents.
 pub struct Documents {
-    account: Account,
     documents: Vec<(ReportFile, Box<dyn Document>)>,
 }
 
@@ -45,14 +44,14 @@ impl Documents {
     /// Into `folder`.
     pub fn new(folder: &ReportFolder) -> Self {
         let documents = all().into_iter().map(|document| (folder.file(document.file()), document));
-        Self { account: Account::default(), documents: documents.collect() }
+        Self { documents: documents.collect() }
     }
 
     /// Writes each, though one fail; the first failure is told.
-    fn write(&self, last: bool) -> Result<(), ReportError> {
+    fn write(&self, account: &Account, last: bool) -> Result<(), ReportError> {
         let mut result = Ok(());
         for (file, document) in &self.documents {
-            let write = || file.replace(last, |out| document.write(&self.account, out)).map(drop);
+            let write = || file.replace(last, |out| document.write(account, out)).map(drop);
             let written = catch_unwind(AssertUnwindSafe(write)).unwrap_or_else(|panic| {
                 let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
                 let message = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
@@ -69,13 +68,12 @@ impl Reporter for Documents {
         "documents"
     }
 
-    fn on(&mut self, event: &Stamped) -> Result<(), ReportError> {
-        self.account.on(event);
-        if matches!(event.event, FarmEvent::RunStarted { .. }) { self.write(false) } else { Ok(()) }
+    fn on(&mut self, event: &Stamped, account: &Account) -> Result<(), ReportError> {
+        if matches!(event.event, FarmEvent::RunStarted { .. }) { self.write(account, false) } else { Ok(()) }
     }
 
-    fn finish(&mut self) -> Result<(), ReportError> {
-        self.write(true)
+    fn finish(&mut self, account: &Account) -> Result<(), ReportError> {
+        self.write(account, true)
     }
 }
 
@@ -83,7 +81,7 @@ impl Reporter for Documents {
 pub(crate) mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::script;
+    use crate::script::{self, Played};
 
     /// What `document` writes of `events`.
     pub(crate) fn written(document: &dyn Document, events: &[Stamped]) -> String {
@@ -111,7 +109,7 @@ pub(crate) mod tests {
         for file in files() {
             std::fs::write(dir.path().join(file), "of yesterday").unwrap();
         }
-        let mut documents = Documents::new(&folder);
+        let mut documents = Played::new(Documents::new(&folder));
         documents.on(&script::rich()[0]).unwrap();
         for file in files() {
             assert!(std::fs::read_to_string(dir.path().join(file)).unwrap() != "of yesterday", "{file}");

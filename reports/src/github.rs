@@ -6,8 +6,8 @@
 //! <https://docs.github.com/actions/reference/workflow-commands-for-github-actions>
 
 use crate::{
-    Console, ReportError, Reporter,
-    account::{Account, JobAccount, ScenarioAccount},
+    Account, Console, ReportError, Reporter,
+    account::{JobAccount, ScenarioAccount},
     describe,
     text::{self, escape},
 };
@@ -30,7 +30,6 @@ const NAMES: usize = 40;
 pub struct GitHub {
     out: Shared,
     console: Console,
-    account: Account,
 }
 
 impl GitHub {
@@ -38,57 +37,7 @@ impl GitHub {
     pub fn new(out: Box<dyn Write + Send>, console: impl FnOnce(Box<dyn Write + Send>) -> Console) -> Self {
         let out = Shared(Arc::new(Mutex::new(out)));
         let console = console(Box::new(Tame(out.clone())));
-        Self { out, console, account: Account::default() }
-    }
-
-    fn commands(&self) -> Vec<String> {
-        let (mut errors, mut warnings) = (Vec::new(), Vec::new());
-        errors.extend(self.account.shortfall().map(|missing| {
-            let name = format!("not a whole run: {missing}");
-            Note { place: None, title: "run was cut short".to_owned(), text: missing, name }
-        }));
-        for scenario in self.account.worst_first() {
-            match scenario.judgement.verdict {
-                Verdict::Pass => {}
-                Verdict::Fail if scenario.gates() => errors.push(self.scenario(scenario)),
-                _ => warnings.push(self.scenario(scenario)),
-            }
-        }
-        let notices = self.account.retried().map(|job| self.retried(job)).collect();
-        [("error", errors), ("warning", warnings), ("notice", notices)]
-            .into_iter()
-            .flat_map(|(kind, notes)| commands(kind, notes))
-            .collect()
-    }
-
-    fn scenario(&self, scenario: &ScenarioAccount) -> Note {
-        let name = text::short(&scenario.id.name);
-        let mut lines: Vec<String> = scenario.quarantine.iter().map(describe::quarantine).collect();
-        lines.extend(describe::trouble(scenario, &self.account.gather));
-        if lines.len() > LINES {
-            let more = lines.len() - LINES;
-            lines.truncate(LINES);
-            lines.push(format!("… and {more} more lines"));
-        }
-        let text = lines.iter().map(|line| text::short(line)).collect::<Vec<_>>().join("\n");
-        let place = Some((scenario.id.path.clone(), scenario.line()));
-        let word = if scenario.gates() { "" } else { " (in quarantine)" };
-        let title = format!("{}{word}: {name}", scenario.judgement.verdict);
-        Note { place, title, text, name: format!("{name} ({}:{})", escape(&scenario.id.path), scenario.line()) }
-    }
-
-    fn retried(&self, job: &JobAccount) -> Note {
-        let user = self.account.scenarios.iter().find(|scenario| scenario.jobs.contains(&job.id));
-        let needed = describe::needed(job.attempts.len()).unwrap_or_default();
-        let name = self.account.gather.jobs.get(&job.id).map(describe::job).unwrap_or_default();
-        let lost = job.attempts.iter().filter(|attempt| attempt.report.verdict != Verdict::Pass);
-        let reasons = lost.map(|attempt| {
-            format!("attempt {}: {}: {}", attempt.report.number, attempt.report.verdict, attempt.report.reason)
-        });
-        let reasons: Vec<String> = reasons.take(LINES).map(|reason| text::short(&reason)).collect();
-        let text = format!("{} {needed}\n{}", text::short(&name), reasons.join("\n"));
-        let place = user.map(|scenario| (scenario.id.path.clone(), scenario.id.line));
-        Note { place, title: needed, text, name: text::short(&name) }
+        Self { out, console }
     }
 }
 
@@ -97,19 +46,18 @@ impl Reporter for GitHub {
         "GitHub"
     }
 
-    fn on(&mut self, event: &Stamped) -> Result<(), ReportError> {
-        self.account.on(event);
-        self.console.on(event)
+    fn on(&mut self, event: &Stamped, account: &Account) -> Result<(), ReportError> {
+        self.console.on(event, account)
     }
 
-    fn idle(&mut self) -> Result<(), ReportError> {
-        self.console.idle()
+    fn idle(&mut self, account: &Account) -> Result<(), ReportError> {
+        self.console.idle(account)
     }
 
-    fn finish(&mut self) -> Result<(), ReportError> {
-        let told = self.console.finish();
+    fn finish(&mut self, account: &Account) -> Result<(), ReportError> {
+        let told = self.console.finish(account);
         let mut text = String::new();
-        for command in self.commands() {
+        for command in annotations(account) {
             text.push_str(&command);
             text.push('\n');
         }
@@ -130,6 +78,57 @@ struct Note {
     text: String,
     /// What it is called where it is only named.
     name: String,
+}
+
+/// The workflow commands for a run.
+fn annotations(account: &Account) -> Vec<String> {
+    let (mut errors, mut warnings) = (Vec::new(), Vec::new());
+    errors.extend(account.shortfall().map(|missing| {
+        let name = format!("not a whole run: {missing}");
+        Note { place: None, title: "run was cut short".to_owned(), text: missing, name }
+    }));
+    for scenario in account.worst_first() {
+        match scenario.judgement.verdict {
+            Verdict::Pass => {}
+            Verdict::Fail if scenario.gates() => errors.push(of_scenario(scenario, account)),
+            _ => warnings.push(of_scenario(scenario, account)),
+        }
+    }
+    let notices = account.retried().map(|job| of_retried(job, account)).collect();
+    [("error", errors), ("warning", warnings), ("notice", notices)]
+        .into_iter()
+        .flat_map(|(kind, notes)| commands(kind, notes))
+        .collect()
+}
+
+fn of_scenario(scenario: &ScenarioAccount, account: &Account) -> Note {
+    let name = text::short(&scenario.id.name);
+    let mut lines: Vec<String> = scenario.quarantine.iter().map(describe::quarantine).collect();
+    lines.extend(describe::trouble(scenario, account));
+    if lines.len() > LINES {
+        let more = lines.len() - LINES;
+        lines.truncate(LINES);
+        lines.push(format!("… and {more} more lines"));
+    }
+    let text = lines.iter().map(|line| text::short(line)).collect::<Vec<_>>().join("\n");
+    let place = Some((scenario.id.path.clone(), scenario.line()));
+    let word = if scenario.gates() { "" } else { " (in quarantine)" };
+    let title = format!("{}{word}: {name}", scenario.judgement.verdict);
+    Note { place, title, text, name: format!("{name} ({}:{})", escape(&scenario.id.path), scenario.line()) }
+}
+
+fn of_retried(job: &JobAccount, account: &Account) -> Note {
+    let user = account.scenarios.iter().find(|scenario| scenario.course.jobs.contains(&job.id));
+    let needed = describe::needed(job.attempts.len()).unwrap_or_default();
+    let name = describe::job(job);
+    let lost = job.attempts.iter().filter(|attempt| attempt.report.verdict != Verdict::Pass);
+    let reasons = lost.map(|attempt| {
+        format!("attempt {}: {}: {}", attempt.report.number, attempt.report.verdict, attempt.report.reason)
+    });
+    let reasons: Vec<String> = reasons.take(LINES).map(|reason| text::short(&reason)).collect();
+    let text = format!("{} {needed}\n{}", text::short(&name), reasons.join("\n"));
+    let place = user.map(|scenario| (scenario.id.path.clone(), scenario.id.line));
+    Note { place, title: needed, text, name: text::short(&name) }
 }
 
 /// The commands for `notes`, the worst of which comes first.
@@ -228,8 +227,7 @@ pub(crate) mod tests {
     pub(crate) fn told(events: impl IntoIterator<Item = Stamped>) -> String {
         let kept = Kept::default();
         let mut github = GitHub::new(Box::new(kept.clone()), |out| Console::new(out, false, 0));
-        events.into_iter().for_each(|event| github.on(&event).unwrap());
-        github.finish().unwrap();
+        script::play(&mut github, &events.into_iter().collect::<Vec<_>>());
         let bytes = kept.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
     }

@@ -169,7 +169,7 @@ fn rendered(events: &[Stamped]) -> BTreeMap<String, String> {
     let dir = tempfile::tempdir().unwrap();
     let folder = ReportFolder::create(dir.path()).unwrap();
     let [console, lines] = [Kept::default(), Kept::default()];
-    let mut reporters: Vec<Box<dyn Reporter>> = vec![
+    let reporters: Vec<Box<dyn Reporter>> = vec![
         Box::new(JUnit::new(&folder)),
         Box::new(EvidenceLines::new(&folder)),
         Box::new(ReportJson::new(&folder)),
@@ -178,9 +178,8 @@ fn rendered(events: &[Stamped]) -> BTreeMap<String, String> {
         Box::new(EventLines::new(Box::new(lines.clone()))),
         Box::new(Console::new(Box::new(console.clone()), false, 1)),
     ];
-    for reporter in &mut reporters {
-        events.iter().for_each(|event| reporter.on(event).unwrap());
-        reporter.finish().unwrap();
+    for mut reporter in reporters {
+        script::play(reporter.as_mut(), events);
     }
     let mut all = BTreeMap::from([("github".to_owned(), github::tests::told(events.to_vec()))]);
     for (name, kept) in [("console", console), ("lines", lines)] {

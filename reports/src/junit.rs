@@ -5,9 +5,10 @@
 //! holds an error, `run was cut short`, so that no CI takes half a run for a passed one.
 
 use crate::{
-    ReportError, ReportFolder, Reporter, Tally, describe,
+    Account, ReportError, ReportFolder, Reporter, Tally,
+    account::{Course, ScenarioAccount},
+    describe,
     folder::{ReportFile, Throttle},
-    gather::{Course, Finished, Gather},
     text::escape,
 };
 use farm::{FarmEvent, Stamped, Verdict, events::ScenarioId};
@@ -22,8 +23,6 @@ pub const FILE: &str = "junit.xml";
 #[derive(Debug)]
 pub struct JUnit {
     file: ReportFile,
-    gather: Gather,
-    tally: Tally,
     throttle: Throttle,
     /// When the last event happened; the run's clock for the throttle.
     now: Timestamp,
@@ -37,8 +36,6 @@ impl JUnit {
     pub fn new(folder: &ReportFolder) -> Self {
         Self {
             file: folder.file(FILE),
-            gather: Gather::default(),
-            tally: Tally::default(),
             throttle: Throttle::default(),
             now: Timestamp::UNIX_EPOCH,
             suites: Vec::new(),
@@ -58,10 +55,10 @@ impl JUnit {
         self.suites[index].add_testcase(case);
     }
 
-    fn write(&mut self, last: bool) -> Result<(), ReportError> {
+    fn write(&mut self, account: &Account, last: bool) -> Result<(), ReportError> {
         let mut report = Report::new();
         report.add_testsuites(self.suites.iter().cloned());
-        if let Some(case) = self.shortfall(last) {
+        if let Some(case) = shortfall(&account.tally, last) {
             let mut suite = suite("tinyfarm", self.now);
             suite.add_testcase(case);
             report.add_testsuite(suite);
@@ -76,79 +73,6 @@ impl JUnit {
         self.throttle.written(self.now, *result.as_ref().unwrap_or(&0));
         result.map(drop)
     }
-
-    /// The test case that stands for what has not been run; without it those scenarios would count as passed.
-    fn shortfall(&self, last: bool) -> Option<TestCase> {
-        let (judged, planned) = (self.tally.judged(), self.tally.planned);
-        let (name, message) = if !last || !self.tally.finished {
-            ("run was cut short", format!("{judged} of {planned} scenarios have a verdict; the others were not run"))
-        } else if self.tally.not_run() > 0 {
-            let why = if self.tally.interrupted { "interrupted" } else { "ended early" };
-            ("scenarios were not run", format!("{why}: {judged} of {planned} scenarios have a verdict"))
-        } else if self.tally.nothing_to_run() {
-            let message = "no scenario can have been touched by the change";
-            let mut case = TestCase::skipped_with_cause("nothing had to run", "not-run", message);
-            case.set_classname("tinyfarm");
-            return Some(case);
-        } else if judged == 0 {
-            ("no scenario was run", "a run without scenarios shows nothing".to_owned())
-        } else {
-            return None;
-        };
-        let mut case = TestCase::error(name, Duration::ZERO, "not-run", &message);
-        case.set_classname("tinyfarm");
-        Some(case)
-    }
-
-    fn case(&self, scenario: &Finished) -> TestCase {
-        let name = name(&scenario.id);
-        let message = attribute(&scenario.judgement.reason);
-        let verdict = scenario.judgement.verdict;
-        let time = Duration::try_from(scenario.took).unwrap_or(Duration::MAX);
-        let quarantine = scenario.quarantine.as_ref().map(describe::quarantine);
-        let exempt = scenario.quarantine.as_ref().filter(|quarantine| !quarantine.gates());
-        let mut case = match verdict {
-            _ if exempt.is_some() => {
-                let message = format!("{}: {}", quarantine.as_deref().unwrap_or_default(), scenario.judgement);
-                TestCase::skipped_with_cause(&name, "quarantined", &attribute(&message))
-            }
-            Verdict::Pass => TestCase::success(&name, time),
-            Verdict::Fail => TestCase::failure(&name, time, verdict.word(), &message),
-            Verdict::Infra | Verdict::Inconclusive => TestCase::error(&name, time, verdict.word(), &message),
-            Verdict::Blocked => TestCase::skipped_with_cause(&name, verdict.word(), &message),
-        };
-        case.time = time;
-        if let TestResult::Failure { cause, .. }
-        | TestResult::Error { cause, .. }
-        | TestResult::SkippedWithCause { cause, .. } = &mut case.result
-        {
-            *cause = Some(cdata(&describe::trouble(scenario, &self.gather).join("\n")));
-        }
-        let remark = Some(&scenario.judgement.reason).filter(|_| verdict == Verdict::Pass);
-        let mut out = self.output(&scenario.course, remark);
-        if let Some(quarantine) = quarantine {
-            out = format!("{quarantine}\n{out}");
-        }
-        case.set_system_out(&cdata(&out));
-        case
-    }
-
-    fn output(&self, course: &Course, remark: Option<&String>) -> String {
-        let mut lines = Vec::new();
-        if !course.tags.is_empty() {
-            lines.push(course.tags.iter().map(|tag| format!("@{}", escape(tag))).collect::<Vec<_>>().join(" "));
-        }
-        lines.extend(remark.filter(|remark| !remark.is_empty()).map(|remark| escape(remark).into_owned()));
-        for step in &course.steps {
-            let verdict = step.judgement.as_ref().map_or("not reached", |judgement| judgement.verdict.word());
-            lines.push(format!("{verdict}: {}", describe::step(step)));
-        }
-        lines.extend(course.criteria.iter().map(|report| describe::criterion(report, &self.gather)));
-        for note in course.jobs.iter().filter_map(|id| self.gather.jobs.get(id)) {
-            lines.extend(describe::job_lines(note, ""));
-        }
-        lines.join("\n")
-    }
 }
 
 impl Reporter for JUnit {
@@ -156,32 +80,103 @@ impl Reporter for JUnit {
         "JUnit"
     }
 
-    fn on(&mut self, event: &Stamped) -> Result<(), ReportError> {
+    fn on(&mut self, event: &Stamped, account: &Account) -> Result<(), ReportError> {
         self.now = event.at;
-        self.tally.on(&event.event);
-        if let Some(finished) = self.gather.on(event) {
-            let case = self.case(&finished);
-            self.add(&finished.id, case);
+        if let Some(scenario) = account.ended(&event.event) {
+            self.add(&scenario.id, case(scenario, account));
             self.throttle.note();
         }
         // At once when the run starts: the file of an earlier run must not stand for this one.
         let started = matches!(event.event, FarmEvent::RunStarted { .. });
-        if started || self.throttle.due(event.at) { self.write(false) } else { Ok(()) }
+        if started || self.throttle.due(event.at) { self.write(account, false) } else { Ok(()) }
     }
 
-    fn idle(&mut self) -> Result<(), ReportError> {
-        if self.throttle.due(Timestamp::now()) { self.write(false) } else { Ok(()) }
+    fn idle(&mut self, account: &Account) -> Result<(), ReportError> {
+        if self.throttle.due(Timestamp::now()) { self.write(account, false) } else { Ok(()) }
     }
 
-    fn finish(&mut self) -> Result<(), ReportError> {
-        for (id, course) in std::mem::take(&mut self.gather.open) {
+    fn finish(&mut self, account: &Account) -> Result<(), ReportError> {
+        for (id, course) in &account.open {
             let message = "the run ended before this scenario did";
-            let mut case = TestCase::error(&name(&id), Duration::ZERO, "not-run", message);
-            case.set_system_out(&cdata(&self.output(&course, None)));
-            self.add(&id, case);
+            let mut case = TestCase::error(&name(id), Duration::ZERO, "not-run", message);
+            case.set_system_out(&cdata(&output(course, None, account)));
+            self.add(id, case);
         }
-        self.write(true)
+        self.write(account, true)
     }
+}
+
+/// The test case that stands for what has not been run; without it those scenarios would count as passed.
+fn shortfall(tally: &Tally, last: bool) -> Option<TestCase> {
+    let (judged, planned) = (tally.judged(), tally.planned);
+    let (name, message) = if !last || !tally.finished {
+        ("run was cut short", format!("{judged} of {planned} scenarios have a verdict; the others were not run"))
+    } else if tally.not_run() > 0 {
+        let why = if tally.interrupted { "interrupted" } else { "ended early" };
+        ("scenarios were not run", format!("{why}: {judged} of {planned} scenarios have a verdict"))
+    } else if tally.nothing_to_run() {
+        let message = "no scenario can have been touched by the change";
+        let mut case = TestCase::skipped_with_cause("nothing had to run", "not-run", message);
+        case.set_classname("tinyfarm");
+        return Some(case);
+    } else if judged == 0 {
+        ("no scenario was run", "a run without scenarios shows nothing".to_owned())
+    } else {
+        return None;
+    };
+    let mut case = TestCase::error(name, Duration::ZERO, "not-run", &message);
+    case.set_classname("tinyfarm");
+    Some(case)
+}
+
+fn case(scenario: &ScenarioAccount, account: &Account) -> TestCase {
+    let name = name(&scenario.id);
+    let message = attribute(&scenario.judgement.reason);
+    let verdict = scenario.judgement.verdict;
+    let time = Duration::try_from(scenario.took).unwrap_or(Duration::MAX);
+    let quarantine = scenario.quarantine.as_ref().map(describe::quarantine);
+    let exempt = scenario.quarantine.as_ref().filter(|quarantine| !quarantine.gates());
+    let mut case = match verdict {
+        _ if exempt.is_some() => {
+            let message = format!("{}: {}", quarantine.as_deref().unwrap_or_default(), scenario.judgement);
+            TestCase::skipped_with_cause(&name, "quarantined", &attribute(&message))
+        }
+        Verdict::Pass => TestCase::success(&name, time),
+        Verdict::Fail => TestCase::failure(&name, time, verdict.word(), &message),
+        Verdict::Infra | Verdict::Inconclusive => TestCase::error(&name, time, verdict.word(), &message),
+        Verdict::Blocked => TestCase::skipped_with_cause(&name, verdict.word(), &message),
+    };
+    case.time = time;
+    if let TestResult::Failure { cause, .. }
+    | TestResult::Error { cause, .. }
+    | TestResult::SkippedWithCause { cause, .. } = &mut case.result
+    {
+        *cause = Some(cdata(&describe::trouble(scenario, account).join("\n")));
+    }
+    let remark = Some(&scenario.judgement.reason).filter(|_| verdict == Verdict::Pass);
+    let mut out = output(&scenario.course, remark, account);
+    if let Some(quarantine) = quarantine {
+        out = format!("{quarantine}\n{out}");
+    }
+    case.set_system_out(&cdata(&out));
+    case
+}
+
+fn output(course: &Course, remark: Option<&String>, account: &Account) -> String {
+    let mut lines = Vec::new();
+    if !course.tags.is_empty() {
+        lines.push(course.tags.iter().map(|tag| format!("@{}", escape(tag))).collect::<Vec<_>>().join(" "));
+    }
+    lines.extend(remark.filter(|remark| !remark.is_empty()).map(|remark| escape(remark).into_owned()));
+    for step in &course.steps {
+        let verdict = step.judgement.as_ref().map_or("not reached", |judgement| judgement.verdict.word());
+        lines.push(format!("{verdict}: {}", describe::step(step)));
+    }
+    lines.extend(course.criteria.iter().map(|report| describe::criterion(report, account)));
+    for job in course.jobs.iter().filter_map(|id| account.jobs.get(id)) {
+        lines.extend(describe::job_lines(job, "", account));
+    }
+    lines.join("\n")
 }
 
 /// A scenario's name. The plan has seen to it that no two are alike, which GitLab needs; a line would change with every

@@ -3,13 +3,13 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::script::{self, Script, scenario};
+use crate::script::{self, Played, Script, scenario};
 use proptest::prelude::*;
 use quick_xml::{Reader, events::Event};
 use std::{fs, path::Path};
 
-fn reporter(dir: &Path) -> JUnit {
-    JUnit::new(&ReportFolder::create(dir).unwrap())
+fn reporter(dir: &Path) -> Played<JUnit> {
+    Played::new(JUnit::new(&ReportFolder::create(dir).unwrap()))
 }
 
 fn run(events: &[Stamped]) -> String {
@@ -301,7 +301,7 @@ fn writing_ten_thousand_scenarios_stays_in_proportion() {
     let (mut writes, mut bytes, mut last) = (0_u64, 0, None);
     for event in script::long(10_000) {
         junit.on(&event).unwrap();
-        let written = junit.throttle.last();
+        let written = junit.reporter.throttle.last();
         if written != last {
             writes += 1;
             bytes += written.unwrap().1;
@@ -311,7 +311,7 @@ fn writing_ten_thousand_scenarios_stays_in_proportion() {
     junit.finish().unwrap();
     let size = fs::metadata(dir.path().join(FILE)).unwrap().len();
     assert!(writes > 5 && bytes < 30 * size, "{writes} writes, {bytes} bytes for a file of {size}");
-    assert!(junit.gather.open.is_empty());
+    assert!(junit.account.open.is_empty());
     let xml = fs::read_to_string(dir.path().join(FILE)).unwrap();
     assert_eq!(xml.matches("<testcase ").count(), 10_000);
     assert_eq!(xml.matches("<failure ").count(), 1_000);

@@ -4,6 +4,7 @@
 //! | module | what lives there |
 //! |---|---|
 //! | [`reporter`] | the contract of a reporter, and how one fails |
+//! | `account` | all that the run told so far, kept once for all reporters |
 //! | [`collect`](mod@collect) | the loop that hands events out, and what it ends with |
 //! | [`options`] | which reporters a run wants |
 //! | [`folder`] | the report folder: files that are whole at every moment |
@@ -35,7 +36,6 @@ mod account;
 mod describe;
 mod eembc;
 mod figures;
-mod gather;
 mod html;
 mod markdown;
 mod quality;
@@ -46,6 +46,7 @@ mod hostile_tests;
 #[cfg(test)]
 mod script;
 
+pub use account::Account;
 pub use collect::{ReportFailure, ReportOutcome, collect};
 pub use console::{Console, Screen, Table};
 pub use documents::Documents;

@@ -1,6 +1,6 @@
 //! For programs on the other end of a pipe (`--format json`): each event as a line of JSON, and nothing else.
 
-use crate::{ReportError, Reporter, json::EventLine};
+use crate::{Account, ReportError, Reporter, json::EventLine};
 use farm::Stamped;
 use std::io::Write;
 
@@ -21,14 +21,14 @@ impl Reporter for EventLines {
         "JSON lines"
     }
 
-    fn on(&mut self, event: &Stamped) -> Result<(), ReportError> {
+    fn on(&mut self, event: &Stamped, _: &Account) -> Result<(), ReportError> {
         let mut line = serde_json::to_vec(&EventLine::of(event)).map_err(|error| ReportError::Output(error.into()))?;
         line.push(b'\n');
         // One write, so that a reader, or a kill, sees whole lines; flushed, so that it sees them now.
         self.out.write_all(&line).and_then(|()| self.out.flush()).map_err(ReportError::Output)
     }
 
-    fn finish(&mut self) -> Result<(), ReportError> {
+    fn finish(&mut self, _: &Account) -> Result<(), ReportError> {
         self.out.flush().map_err(ReportError::Output)
     }
 }
@@ -37,17 +37,15 @@ impl Reporter for EventLines {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::script;
+    use crate::script::{self, Played};
     use std::fs::File;
 
     #[test]
     fn each_event_is_a_line() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("out");
-        let mut reporter = EventLines::new(Box::new(File::create(&path).unwrap()));
         let events = script::every_verdict();
-        events.iter().for_each(|event| reporter.on(event).unwrap());
-        reporter.finish().unwrap();
+        script::play(&mut EventLines::new(Box::new(File::create(&path).unwrap())), &events);
         let text = std::fs::read_to_string(path).unwrap();
         assert_eq!(text.lines().count(), events.len());
         for (line, event) in text.lines().zip(&events) {
@@ -86,7 +84,7 @@ mod tests {
     #[test]
     fn a_reader_that_has_gone_is_an_error() {
         let full = File::options().write(true).open("/dev/full").unwrap();
-        let mut reporter = EventLines::new(Box::new(full));
+        let mut reporter = Played::new(EventLines::new(Box::new(full)));
         let error = reporter.on(&script::every_verdict()[0]).unwrap_err().to_string();
         assert!(error.starts_with("cannot write to standard output: No space left on device"), "{error}");
     }

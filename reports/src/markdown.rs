@@ -122,7 +122,7 @@ struct Change {
 fn changes(account: &Account) -> Vec<Change> {
     let mut all = Vec::new();
     for job in account.jobs.values().filter(|job| job.rerun == 0) {
-        for figure in &job.figures {
+        for figure in &job.followed {
             let Some((baseline, known)) = job.known(figure.metric).and_then(|known| Some((known.baseline?, known)))
             else {
                 continue;

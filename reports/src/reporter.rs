@@ -1,12 +1,14 @@
 //! The contract of a reporter, and how one fails.
 
+use crate::Account;
 use farm::Stamped;
 use std::{
     io,
     path::{Path, PathBuf},
 };
 
-/// Consumes the events of one run.
+/// Consumes the events of one run. What it is given with them, and need not keep itself, is the account of all that the
+/// run told so far, this event included.
 pub trait Reporter: Send {
     /// What people call it: `JUnit`, `console`.
     fn name(&self) -> &str;
@@ -15,13 +17,13 @@ pub trait Reporter: Send {
     ///
     /// # Errors
     /// [`ReportError`] where it could not be written down; the reporter is given the events that follow all the same.
-    fn on(&mut self, event: &Stamped) -> Result<(), ReportError>;
+    fn on(&mut self, event: &Stamped, account: &Account) -> Result<(), ReportError>;
 
     /// Called when no event has come for a while: a time to write what was put off.
     ///
     /// # Errors
     /// As [`Reporter::on`].
-    fn idle(&mut self) -> Result<(), ReportError> {
+    fn idle(&mut self, _account: &Account) -> Result<(), ReportError> {
         Ok(())
     }
 
@@ -29,7 +31,7 @@ pub trait Reporter: Send {
     ///
     /// # Errors
     /// As [`Reporter::on`].
-    fn finish(&mut self) -> Result<(), ReportError>;
+    fn finish(&mut self, account: &Account) -> Result<(), ReportError>;
 
     /// Passes on that another reporter failed. Says whether someone has been told.
     fn tell(&mut self, _error: &ReportError) -> bool {

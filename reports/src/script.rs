@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+use crate::{Account, ReportError, Reporter};
 use farm::{
     Availability, Clock, Digest, Evidence, FarmEvent, Fault, Footprint, Handshake, Inference, JobId, Judgement,
     Provenance, Slots, Stage, Stamped, TargetInfo, Verdict,
@@ -15,6 +16,37 @@ use std::{sync::Arc, time::Duration};
 #[path = "script_rich.rs"]
 mod rich;
 pub(crate) use rich::rich;
+
+/// A reporter with the account that it is given.
+pub(crate) struct Played<R> {
+    pub reporter: R,
+    pub account: Account,
+}
+
+impl<R: Reporter> Played<R> {
+    pub fn new(reporter: R) -> Self {
+        Self { reporter, account: Account::default() }
+    }
+
+    pub fn on(&mut self, event: &Stamped) -> Result<(), ReportError> {
+        self.account.on(event);
+        self.reporter.on(event, &self.account)
+    }
+
+    pub fn finish(&mut self) -> Result<(), ReportError> {
+        self.reporter.finish(&self.account)
+    }
+}
+
+/// Plays all of `events` to `reporter`.
+pub(crate) fn play(reporter: &mut dyn Reporter, events: &[Stamped]) {
+    let mut account = Account::default();
+    for event in events {
+        account.on(event);
+        reporter.on(event, &account).unwrap();
+    }
+    reporter.finish(&account).unwrap();
+}
 
 /// Puts events one after another.
 pub(crate) struct Script {

@@ -42,11 +42,11 @@ impl Document for Metrics {
         let mut rows = csv::Writer::from_writer(out);
         rows.write_record(HEAD)?;
         for job in account.jobs.values() {
-            if job.figures.is_empty() {
+            if job.followed.is_empty() {
                 // A job that brought nothing back is there all the same, with its verdict.
                 row(&mut rows, account, job, ["", "", "", ""])?;
             }
-            for figure in &job.figures {
+            for figure in &job.followed {
                 let baseline = job.known(figure.metric).and_then(|known| known.baseline);
                 let (value, baseline) = (number(figure.value), baseline.map(number).unwrap_or_default());
                 row(&mut rows, account, job, [figure.metric, &value, unit(figure.unit), &baseline])?;

@@ -1,8 +1,7 @@
 //! Progress bars on a terminal: one line for each job that runs, and the run as a whole below.
 
 use crate::{
-    Tally,
-    gather::Gather,
+    Account,
     text::{self, escape},
 };
 use farm::{FarmEvent, JobId, TargetId, Verdict};
@@ -72,8 +71,8 @@ impl Bars {
         Self { screen, whole, jobs: HashMap::new(), building: HashMap::new(), flashing: HashMap::new(), shown: 0 }
     }
 
-    /// Takes in an event, which `tally` and `gather` have seen already.
-    pub(super) fn on(&mut self, event: &FarmEvent, tally: &Tally, gather: &Gather) {
+    /// Takes in an event, which `account` has seen already.
+    pub(super) fn on(&mut self, event: &FarmEvent, account: &Account) {
         match event {
             FarmEvent::RunStarted { scenarios, .. } => {
                 self.whole.set_length(*scenarios as u64);
@@ -82,7 +81,7 @@ impl Bars {
             FarmEvent::Preparing { target } => {
                 let bar = self.screen.insert_before(&self.whole, ProgressBar::new_spinner());
                 bar.set_style(style("{spinner} {elapsed}  {wide_msg}"));
-                bar.set_message(format!("preparing {}", gather.label(target)));
+                bar.set_message(format!("preparing {}", account.label(target)));
                 bar.enable_steady_tick(Duration::from_millis(200));
                 self.building.insert(target.clone(), bar);
             }
@@ -107,17 +106,17 @@ impl Bars {
                 self.jobs.insert(*job, Shown { model, samples: *samples as u64, bar: None });
             }
             FarmEvent::Waiting { job, target, why } => {
-                self.show(*job, |model| format!("{job}  {model} waits for {}: {}", gather.label(target), escape(why)));
+                self.show(*job, |model| format!("{job}  {model} waits for {}: {}", account.label(target), escape(why)));
             }
             FarmEvent::AttemptStarted { job, attempt, target } => {
                 let again = if *attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
-                self.show(*job, |model| format!("{job}  {model} on {}{again}", gather.label(target)));
+                self.show(*job, |model| format!("{job}  {model} on {}{again}", account.label(target)));
             }
             FarmEvent::Flashing { target, done, total } => {
                 let bar = self.flashing.entry(target.clone()).or_insert_with(|| {
                     let bar = self.screen.insert_before(&self.whole, ProgressBar::new(*total));
                     bar.set_style(style("[{bar:24}] {binary_bytes}/{binary_total_bytes}  {elapsed}  {wide_msg}"));
-                    bar.set_message(format!("flashing {}", gather.label(target)));
+                    bar.set_message(format!("flashing {}", account.label(target)));
                     bar.tick();
                     bar
                 });
@@ -140,9 +139,12 @@ impl Bars {
                 }
             }
             FarmEvent::ScenarioFinished { .. } => {
-                self.whole.set_position(tally.judged() as u64);
-                let counts =
-                    tally.counts().into_iter().filter(|(verdict, count)| *count > 0 && *verdict != Verdict::Pass);
+                self.whole.set_position(account.tally.judged() as u64);
+                let counts = account
+                    .tally
+                    .counts()
+                    .into_iter()
+                    .filter(|(verdict, count)| *count > 0 && *verdict != Verdict::Pass);
                 let counts = counts.map(|(verdict, count)| format!("{} {verdict}", text::thousands(count as u64)));
                 self.whole.set_message(counts.collect::<Vec<_>>().join(", "));
             }

@@ -19,13 +19,14 @@ pub use live::Screen;
 pub use table::Table;
 
 use crate::{
-    ReportError, Reporter, Tally, describe,
-    gather::{Finished, Gather},
+    Account, ReportError, Reporter, Tally,
+    account::{JobAccount, ScenarioAccount},
+    describe,
     text::{self, escape},
 };
 use builds::Builds;
 use farm::{
-    Availability, FarmEvent, JobId, Judgement, Quarantine, Stamped, TargetId, Verdict,
+    Availability, FarmEvent, Judgement, Stamped, TargetId, Verdict,
     events::{CriterionReport, ScenarioId},
 };
 use indicatif::ProgressDrawTarget;
@@ -47,8 +48,6 @@ pub struct Console {
     style: Style,
     verbose: bool,
     bars: Option<Bars>,
-    gather: Gather,
-    tally: Tally,
     /// Targets that prepare, and whether it has been told that they compile.
     preparing: HashMap<TargetId, bool>,
     builds: Builds,
@@ -72,8 +71,6 @@ impl Console {
             style: Style::new(colour),
             verbose: verbosity > 0,
             bars: None,
-            gather: Gather::default(),
-            tally: Tally::default(),
             preparing: HashMap::new(),
             builds: Builds::default(),
             targets: Vec::new(),
@@ -116,7 +113,7 @@ impl Console {
         result.map_err(ReportError::Output)
     }
 
-    fn lines(&mut self, Stamped { at, event }: &Stamped) -> Vec<String> {
+    fn lines(&mut self, Stamped { at, event }: &Stamped, account: &Account) -> Vec<String> {
         let plain = self.bars.is_none();
         match event {
             FarmEvent::RunStarted { run, version, scenarios, .. } => {
@@ -128,7 +125,7 @@ impl Console {
                 match availability {
                     Availability::Ready { tool } if self.verbose => {
                         let clock = text::clock(&info.clock);
-                        let name = self.gather.label(&info.id);
+                        let name = account.label(&info.id);
                         vec![format!("target {name} ({}): {}, {clock}", escape(&info.core), escape(tool))]
                     }
                     Availability::Ready { .. } => Vec::new(),
@@ -140,7 +137,7 @@ impl Console {
             }
             FarmEvent::Preparing { target } if plain => {
                 self.preparing.insert(target.clone(), false);
-                let line = format!("preparing {}", self.gather.label(target));
+                let line = format!("preparing {}", account.label(target));
                 if self.verbose { vec![line] } else { Vec::new() }
             }
             // It takes a while, and nothing else may happen in it.
@@ -149,57 +146,50 @@ impl Console {
                 if self.preparing.insert(target.clone(), true) == Some(true) {
                     return progress.into_iter().collect();
                 }
-                let name = self.gather.label(target);
+                let name = account.label(target);
                 vec![format!("building the runner of {name}: {}", text::count(*total, "file"))]
             }
             // What took its time is worth a line; what was found done is not.
             FarmEvent::Prepared { target, took, error: None } if plain => {
                 let compiled = self.preparing.remove(target).unwrap_or(false);
                 self.builds.done(target);
-                let line = format!("prepared {} in {}", self.gather.label(target), text::time(*took));
+                let line = format!("prepared {} in {}", account.label(target), text::time(*took));
                 if compiled || self.verbose || took.as_secs() > 0 { vec![line] } else { Vec::new() }
             }
             FarmEvent::Prepared { target, error: Some(error), .. } => {
-                let head = format!("{} could not be prepared:", self.gather.label(target));
+                let head = format!("{} could not be prepared:", account.label(target));
                 let error = error.lines().map(|line| format!("  {}", escape(line)));
                 std::iter::once(self.style.verdict(Verdict::Blocked, &head)).chain(error).collect()
             }
             FarmEvent::Waiting { job, target, why } if plain => {
-                vec![format!("{job} waits for {}: {}", self.gather.label(target), escape(why))]
+                vec![format!("{job} waits for {}: {}", account.label(target), escape(why))]
             }
             FarmEvent::Flashing { target, done: 0, total } if plain && self.verbose => {
-                vec![format!("flashing {}: {}", self.gather.label(target), text::bytes(*total))]
+                vec![format!("flashing {}: {}", account.label(target), text::bytes(*total))]
             }
             FarmEvent::BenchHealth { target, state, reason } => {
                 let reason = if reason.is_empty() { String::new() } else { format!(": {}", escape(reason)) };
-                let line = format!("board {} is {}{reason}", self.gather.label(target), escape(state));
+                let line = format!("board {} is {}{reason}", account.label(target), escape(state));
                 vec![
                     self.style
                         .verdict(if state == "quarantined" { Verdict::Infra } else { Verdict::Inconclusive }, &line),
                 ]
             }
-            FarmEvent::AttemptStarted { job, attempt, .. } if plain && self.verbose => self.attempt(*job, *attempt),
-            FarmEvent::JobFinished { report, .. } if plain => self.job(report.id),
-            FarmEvent::CriterionJudged { report, .. } if self.verbose => vec![self.criterion(report)],
+            FarmEvent::AttemptStarted { job, attempt: number, .. } if plain && self.verbose => {
+                attempt(account.jobs.get(job), *number)
+            }
+            FarmEvent::JobFinished { report, .. } if plain => self.job(account.jobs.get(&report.id), account),
+            FarmEvent::CriterionJudged { report, .. } if self.verbose => vec![criterion(report, account)],
             _ => Vec::new(),
         }
     }
 
-    fn attempt(&self, job: JobId, attempt: u32) -> Vec<String> {
-        let note = self.gather.jobs.get(&job);
-        note.map(|note| format!("{job}, {}: attempt {attempt}", describe::job(note))).into_iter().collect()
+    fn job(&self, job: Option<&JobAccount>, account: &Account) -> Vec<String> {
+        let Some(job) = job else { return Vec::new() };
+        if self.verbose { describe::job_lines(job, "", account) } else { vec![describe::job_line(job, "")] }
     }
 
-    fn job(&self, job: JobId) -> Vec<String> {
-        let Some(note) = self.gather.jobs.get(&job) else { return Vec::new() };
-        if self.verbose { describe::job_lines(note, "") } else { vec![describe::job_line(note, "")] }
-    }
-
-    fn criterion(&self, report: &CriterionReport) -> String {
-        format!("{}, {}", report.job, describe::criterion(report, &self.gather))
-    }
-
-    fn scenario(&mut self, finished: &Finished) -> Vec<String> {
+    fn scenario(&mut self, finished: &ScenarioAccount, account: &Account) -> Vec<String> {
         let verdict = finished.judgement.verdict;
         let word = self.style.verdict(verdict, &text::pad(verdict.word(), 12, false));
         let (place, name) = (describe::place(&finished.id), escape(&finished.id.name));
@@ -218,20 +208,19 @@ impl Console {
             }
             return vec![line];
         }
-        let gates = finished.quarantine.as_ref().is_none_or(Quarantine::gates);
-        let list = if gates { &mut self.troubles } else { &mut self.exempt };
+        let list = if finished.gates() { &mut self.troubles } else { &mut self.exempt };
         list.push((finished.id.clone(), finished.judgement.clone()));
         // Ctrl-C ends thousands of them alike.
         if finished.judgement.reason == "interrupted" {
             line.push_str("  (interrupted)");
             return vec![line];
         }
-        let trouble = describe::trouble(finished, &self.gather);
+        let trouble = describe::trouble(finished, account);
         std::iter::once(line).chain(trouble.into_iter().map(|line| format!("    {line}"))).collect()
     }
 
-    fn ending(&self) -> Vec<String> {
-        let mut lines = summary::table(&self.gather, &self.targets, self.style);
+    fn ending(&self, account: &Account) -> Vec<String> {
+        let mut lines = summary::table(account, &self.targets, self.style);
         let mut section = |head: &str, body: Vec<String>| {
             if !body.is_empty() {
                 lines.push(String::new());
@@ -241,9 +230,8 @@ impl Console {
         };
         section("did not pass", summary::reasons(&self.troubles, self.style));
         section("did not pass, in quarantine (not counted)", summary::reasons(&self.exempt, self.style));
-        section("needed another attempt", summary::retried(&self.gather));
-        let left_out =
-            self.left_out.iter().map(|(id, reason)| format!("  {}: {}", self.gather.label(id), escape(reason)));
+        section("needed another attempt", summary::retried(account));
+        let left_out = self.left_out.iter().map(|(id, reason)| format!("  {}: {}", account.label(id), escape(reason)));
         section("targets left out", left_out.collect());
         let files = self.files.iter().map(|file| {
             let state = if self.unwritten.contains(file) { "  (a write failed: see above)" } else { "" };
@@ -251,10 +239,10 @@ impl Console {
         });
         section("report", files.collect());
         lines.push(String::new());
-        lines.push(summary::counts(&self.tally, self.style));
-        if self.tally.interrupted {
+        lines.push(summary::counts(&account.tally, self.style));
+        if account.tally.interrupted {
             lines.push(self.style.red("interrupted"));
-        } else if !self.tally.finished {
+        } else if !account.tally.finished {
             lines.push(self.style.red("the run was cut short"));
         }
         lines
@@ -266,24 +254,22 @@ impl Reporter for Console {
         "console"
     }
 
-    fn on(&mut self, event: &Stamped) -> Result<(), ReportError> {
-        self.tally.on(&event.event);
-        let finished = self.gather.on(event);
+    fn on(&mut self, event: &Stamped, account: &Account) -> Result<(), ReportError> {
         if let Some(bars) = &mut self.bars {
-            bars.on(&event.event, &self.tally, &self.gather);
+            bars.on(&event.event, account);
         }
-        let mut lines = self.lines(event);
-        if let Some(finished) = finished {
-            lines.extend(self.scenario(&finished));
+        let mut lines = self.lines(event, account);
+        if let Some(finished) = account.ended(&event.event) {
+            lines.extend(self.scenario(finished, account));
         }
         self.say(&lines)
     }
 
-    fn finish(&mut self) -> Result<(), ReportError> {
+    fn finish(&mut self, account: &Account) -> Result<(), ReportError> {
         if let Some(mut bars) = self.bars.take() {
             bars.end();
         }
-        let lines = self.ending();
+        let lines = self.ending(account);
         self.say(&lines)
     }
 
@@ -294,6 +280,14 @@ impl Reporter for Console {
         let line = self.style.red(&format!("report: {}", escape(&error.to_string())));
         self.say(&[line]).is_ok()
     }
+}
+
+fn attempt(job: Option<&JobAccount>, attempt: u32) -> Vec<String> {
+    job.map(|job| format!("{}, {}: attempt {attempt}", job.id, describe::job(job))).into_iter().collect()
+}
+
+fn criterion(report: &CriterionReport, account: &Account) -> String {
+    format!("{}, {}", report.job, describe::criterion(report, account))
 }
 
 #[cfg(test)]

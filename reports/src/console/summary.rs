@@ -2,8 +2,9 @@
 
 use super::{Table, style::Style};
 use crate::{
-    Tally, describe,
-    gather::{Gather, JobNote},
+    Account, Tally,
+    account::JobAccount,
+    describe,
     text::{self, escape},
 };
 use farm::{Judgement, TargetId, Verdict, events::ScenarioId};
@@ -20,14 +21,14 @@ const RETRIED: usize = 20;
 
 /// The table of model by target. Jobs of the same model, dataset and target share a row, which shows the heaviest; those
 /// for which the target has no room have a row of their own, and do not hide the others.
-pub(crate) fn table(gather: &Gather, order: &[TargetId], style: Style) -> Vec<String> {
+pub(crate) fn table(account: &Account, order: &[TargetId], style: Style) -> Vec<String> {
     let place = |target: &TargetId| order.iter().position(|known| known == target).unwrap_or(order.len());
-    let mut groups: BTreeMap<_, Vec<&JobNote>> = BTreeMap::new();
-    for note in gather.jobs.values() {
-        let key = (&note.model, &note.dataset, place(&note.target), &note.place, note.no_room);
+    let mut groups: BTreeMap<_, Vec<&JobAccount>> = BTreeMap::new();
+    for note in account.jobs.values() {
+        let key = (note.series().model, &note.dataset, place(&note.target), &note.place, note.no_room);
         groups.entry(key).or_default().push(note);
     }
-    let mut rows: Vec<(&JobNote, usize)> = groups
+    let mut rows: Vec<(&JobAccount, usize)> = groups
         .into_values()
         .filter_map(|notes| {
             let count = notes.len();
@@ -52,7 +53,7 @@ pub(crate) fn table(gather: &Gather, order: &[TargetId], style: Style) -> Vec<St
 }
 
 /// Rows under a heading for each model and dataset, all in the same columns.
-fn grouped(rows: &[(&JobNote, usize)], style: Style) -> Vec<String> {
+fn grouped(rows: &[(&JobAccount, usize)], style: Style) -> Vec<String> {
     let mut table = Table::new(&[
         ("target", false),
         ("verdict", false),
@@ -68,7 +69,7 @@ fn grouped(rows: &[(&JobNote, usize)], style: Style) -> Vec<String> {
         let target = note.place.clone();
         let target = if *count > 1 { format!("{target} ({})", text::count(*count, "job")) } else { target };
         let mut cells = vec![target, note.word().to_owned()];
-        if let Some(figures) = &note.figures {
+        if let Some(figures) = note.figures() {
             cells.push(figures.quality.short());
             cells.push(text::ticks(&figures.clock, figures.median));
             cells.push(text::ticks(&figures.clock, figures.p99));
@@ -88,12 +89,14 @@ fn grouped(rows: &[(&JobNote, usize)], style: Style) -> Vec<String> {
     let mut lines = Vec::new();
     let mut group = None;
     for ((note, _), line) in rows.iter().zip(cells) {
-        if group.replace((&note.model, &note.dataset)) != Some((&note.model, &note.dataset)) {
-            let samples = note.samples.or(note.figures.as_ref().map(|figures| figures.samples));
+        let pair = (note.series().model, &note.dataset);
+        if group.as_ref() != Some(&pair) {
+            let samples = note.planned.or(note.figures().map(|figures| figures.samples));
             let samples = samples.map_or(String::new(), |samples| format!(" ({})", text::count(samples, "sample")));
             lines.push(String::new());
-            lines.push(style.bold(&format!("{} over {}{samples}", escape(&note.model), escape(&note.dataset))));
+            lines.push(style.bold(&format!("{} over {}{samples}", escape(&pair.0), escape(&note.dataset))));
             lines.push(format!("  {}", style.dim(&head)));
+            group = Some(pair);
         }
         lines.push(format!("  {line}"));
     }
@@ -121,10 +124,10 @@ pub(crate) fn counts(tally: &Tally, style: Style) -> String {
 }
 
 /// Jobs that needed more than one attempt, by number.
-pub(crate) fn retried(gather: &Gather) -> Vec<String> {
-    let mut notes: Vec<&JobNote> = gather.jobs.values().filter(|note| note.attempts.len() > 1).collect();
-    notes.sort_by_key(|note| note.id);
-    let line = |note: &&JobNote| Some(format!("  {} {}", describe::job(note), describe::needed(note.attempts.len())?));
+pub(crate) fn retried(account: &Account) -> Vec<String> {
+    let notes: Vec<&JobAccount> = account.retried().collect();
+    let line =
+        |note: &&JobAccount| Some(format!("  {} {}", describe::job(note), describe::needed(note.attempts.len())?));
     let mut lines: Vec<String> = notes.iter().take(RETRIED).filter_map(line).collect();
     if notes.len() > RETRIED {
         lines

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::script::{self, Found, Script, scenario};
+use crate::script::{self, Found, Played, Script, scenario};
 use farm::Fault;
 use indicatif::TermLike;
 use std::{
@@ -73,8 +73,7 @@ fn told(events: &[Stamped], colour: bool, verbosity: u8) -> String {
     let paper = Paper::default();
     let files = ["report/junit.xml", "report/report.json"].map(PathBuf::from).to_vec();
     let mut console = Console::new(Box::new(paper.clone()), colour, verbosity).listing(files);
-    events.iter().for_each(|event| console.on(event).unwrap());
-    console.finish().unwrap();
+    script::play(&mut console, events);
     paper.text()
 }
 
@@ -440,7 +439,7 @@ fn while_runners_are_compiled_there_is_a_line_every_ten_seconds() {
 fn bars_show_running_jobs_and_leave_only_the_lines_behind() {
     let (paper, bars) = (Paper::default(), Paper::default());
     let target = ProgressDrawTarget::term_like_with_hz(Box::new(bars.clone()), 255);
-    let mut console = Console::new(Box::new(paper.clone()), false, 0).live_on(&Screen::default(), target);
+    let mut console = Played::new(Console::new(Box::new(paper.clone()), false, 0).live_on(&Screen::default(), target));
     let mut script = Script::new(2);
     let id = scenario(3, "Live");
     script.begin(&id, &[]);
@@ -475,7 +474,7 @@ fn bars_show_running_jobs_and_leave_only_the_lines_behind() {
 fn bars_show_what_a_job_waits_for_and_how_far_a_board_is_flashed() {
     let (paper, bars) = (Paper::default(), Paper::default());
     let target = ProgressDrawTarget::term_like_with_hz(Box::new(bars.clone()), 255);
-    let mut console = Console::new(Box::new(paper.clone()), false, 0).live_on(&Screen::default(), target);
+    let mut console = Played::new(Console::new(Box::new(paper.clone()), false, 0).live_on(&Screen::default(), target));
     for event in script::boards() {
         console.on(&event).unwrap();
     }
@@ -498,7 +497,7 @@ fn a_report_that_could_not_be_written_is_told_once_and_marked_at_the_end() {
     let file = PathBuf::from("report/junit.xml");
     let mut console = Console::new(Box::new(paper.clone()), false, 0).listing(vec![file.clone()]);
     assert!(console.tell(&ReportError::write(&file, io::ErrorKind::StorageFull)));
-    console.finish().unwrap();
+    console.finish(&Account::default()).unwrap();
     insta::assert_snapshot!(paper.text(), @r#"
         report: cannot write report/junit.xml: no storage space; free some space, or choose another folder with `--report`
 
@@ -520,9 +519,9 @@ fn a_table_of_thousands_is_cut_and_keeps_what_did_not_pass() {
     }
     script.lost(&id, 1_001, ["zz-last", "sine", "container"], (Verdict::Fail, "crashed"), "");
     script.finish(false);
-    let mut gather = Gather::default();
-    script.events.iter().for_each(|event| drop(gather.on(event)));
-    let lines = summary::table(&gather, &[], Style::new(false));
+    let mut account = Account::default();
+    script.events.iter().for_each(|event| account.on(event));
+    let lines = summary::table(&account, &[], Style::new(false));
     assert!(lines.iter().any(|line| line.starts_with("zz-last")));
     assert_eq!(lines.last().unwrap(), "… and 801 more, the passes first to be left out; the report has them all");
 }
@@ -544,7 +543,7 @@ fn hundreds_of_causes_are_cut_at_the_end_for_each_was_told_when_it_happened() {
 #[test]
 fn a_console_that_cannot_be_written_says_so() {
     let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
-    let mut console = Console::new(Box::new(full), false, 0);
+    let mut console = Played::new(Console::new(Box::new(full), false, 0));
     let error = console.on(&Script::new(1).events[0]).unwrap_err().to_string();
     assert!(error.starts_with("cannot write to standard output: No space left on device"), "{error}");
 }

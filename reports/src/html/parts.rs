@@ -48,7 +48,7 @@ pub(super) fn job_mark(job: &JobAccount) -> Markup {
 
 /// A target's name; one that only plays a board says so.
 pub(super) fn place(account: &Account, target: &TargetId) -> String {
-    account.gather.label(target)
+    account.label(target)
 }
 
 /// Said where not everything is drawn.

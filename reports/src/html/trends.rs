@@ -21,7 +21,7 @@ pub(super) fn section(account: &Account) -> Option<Markup> {
     let mut rows: Vec<_> = by_series(account)
         .into_values()
         .flatten()
-        .flat_map(|job| job.figures.iter().filter_map(move |figure| Some((job, figure, job.known(figure.metric)?))))
+        .flat_map(|job| job.followed.iter().filter_map(move |figure| Some((job, figure, job.known(figure.metric)?))))
         .filter(|(_, figure, known)| {
             let changed = known.baseline.is_some_and(|baseline| baseline != figure.value);
             figure.comparison != Comparison::Informational && (changed || TELLING.contains(&figure.metric))

@@ -57,8 +57,8 @@ fn listed(account: &Account, troubled: &[&ScenarioAccount]) -> Markup {
 fn article(account: &Account, scenario: &ScenarioAccount) -> Markup {
     let verdict = scenario.judgement.verdict;
     let missed: Vec<_> =
-        scenario.criteria.iter().filter(|criterion| criterion.judgement.verdict != Verdict::Pass).collect();
-    let jobs: Vec<&JobAccount> = scenario.jobs.iter().filter_map(|id| account.jobs.get(id)).collect();
+        scenario.course.criteria.iter().filter(|criterion| criterion.judgement.verdict != Verdict::Pass).collect();
+    let jobs: Vec<&JobAccount> = scenario.course.jobs.iter().filter_map(|id| account.jobs.get(id)).collect();
     let stumbled = scenario.stumbled();
     let told = stumbled.and_then(|step| step.judgement.as_ref()).map_or("", |judgement| judgement.reason.as_str());
     html! {
@@ -66,7 +66,7 @@ fn article(account: &Account, scenario: &ScenarioAccount) -> Markup {
             h3 { (mark(verdict)) " " (escaped(&scenario.id.name)) }
             p.soft {
                 (escaped(&scenario.id.feature)) ", " code { (escaped(&scenario.id.path)) ":" (scenario.line()) }
-                @for tag in &scenario.tags { " " span.tag { "@" (escaped(tag)) } }
+                @for tag in &scenario.course.tags { " " span.tag { "@" (escaped(tag)) } }
             }
             @if let Some(quarantine) = &scenario.quarantine { p { (escaped(&describe::quarantine(quarantine))) } }
             @if let Some(step) = stumbled { p { "Step: " strong { (describe::step(step)) } } }

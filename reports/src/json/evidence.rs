@@ -2,7 +2,7 @@
 //! evidence of 10,000 jobs is never in memory at once.
 
 use super::EvidenceLine;
-use crate::{ReportError, ReportFolder, Reporter};
+use crate::{Account, ReportError, ReportFolder, Reporter};
 use farm::{FarmEvent, Stamped};
 use std::{
     fs::{File, OpenOptions},
@@ -51,7 +51,7 @@ impl Reporter for EvidenceLines {
         "evidence"
     }
 
-    fn on(&mut self, event: &Stamped) -> Result<(), ReportError> {
+    fn on(&mut self, event: &Stamped, _: &Account) -> Result<(), ReportError> {
         let result = match &event.event {
             FarmEvent::RunStarted { run, .. } => {
                 self.run.clone_from(run);
@@ -75,7 +75,7 @@ impl Reporter for EvidenceLines {
         result.map_err(|cause| ReportError::write(&self.path, cause))
     }
 
-    fn finish(&mut self) -> Result<(), ReportError> {
+    fn finish(&mut self, _: &Account) -> Result<(), ReportError> {
         match self.file.take() {
             Some(file) => file.sync_all().map_err(|cause| ReportError::write(&self.path, cause)),
             None => Ok(()),

@@ -5,9 +5,9 @@ use super::{
     document::{instant, seconds},
 };
 use crate::{
-    ReportError, ReportFolder, Reporter,
+    Account, ReportError, ReportFolder, Reporter,
+    account::ScenarioAccount,
     folder::{ReportFile, Throttle},
-    gather::{Finished, Gather},
 };
 use farm::{FarmEvent, Stamped};
 use jiff::Timestamp;
@@ -19,8 +19,6 @@ pub const REPORT_FILE: &str = "report.json";
 #[derive(Debug)]
 pub struct ReportJson {
     file: ReportFile,
-    gather: Gather,
-    tally: crate::Tally,
     throttle: Throttle,
     now: Timestamp,
     report: Report,
@@ -38,26 +36,23 @@ impl ReportJson {
             took_s: None,
             origin: Origin::default(),
         };
-        let tally = crate::Tally::default();
         Self {
             file: folder.file(REPORT_FILE),
-            gather: Gather::default(),
             throttle: Throttle::default(),
             now: Timestamp::UNIX_EPOCH,
             report: Report {
                 schema: SCHEMA.to_owned(),
                 run,
-                tally: Tally::from(&tally),
+                tally: Tally::from(&crate::Tally::default()),
                 targets: Vec::new(),
                 jobs: Vec::new(),
                 scenarios: Vec::new(),
             },
-            tally,
         }
     }
 
-    fn write(&mut self, last: bool) -> Result<(), ReportError> {
-        self.report.tally = Tally::from(&self.tally);
+    fn write(&mut self, account: &Account, last: bool) -> Result<(), ReportError> {
+        self.report.tally = Tally::from(&account.tally);
         let report = &self.report;
         let result = self.file.replace(last, |out| {
             serde_json::to_writer(&mut *out, report)?;
@@ -69,21 +64,21 @@ impl ReportJson {
 }
 
 impl Scenario {
-    fn of(finished: Finished) -> Self {
-        let Finished { id, course, judgement, took, quarantine } = finished;
+    fn of(scenario: &ScenarioAccount) -> Self {
+        let ScenarioAccount { id, judgement, .. } = scenario;
         Self {
-            path: id.path,
+            path: id.path.clone(),
             line: id.line,
-            feature: id.feature,
-            name: id.name,
-            tags: course.tags,
+            feature: id.feature.clone(),
+            name: id.name.clone(),
+            tags: scenario.course.tags.clone(),
             verdict: judgement.verdict.into(),
-            reason: judgement.reason,
-            took_s: seconds(took),
-            steps: course.steps.iter().map(Step::from).collect(),
-            criteria: course.criteria.iter().map(Criterion::from).collect(),
-            jobs: course.jobs.iter().map(|job| job.0).collect(),
-            quarantine: quarantine.as_ref().map(Quarantine::from),
+            reason: judgement.reason.clone(),
+            took_s: seconds(scenario.took),
+            steps: scenario.course.steps.iter().map(Step::from).collect(),
+            criteria: scenario.course.criteria.iter().map(Criterion::from).collect(),
+            jobs: scenario.course.jobs.iter().map(|job| job.0).collect(),
+            quarantine: scenario.quarantine.as_ref().map(Quarantine::from),
         }
     }
 }
@@ -93,11 +88,10 @@ impl Reporter for ReportJson {
         "JSON"
     }
 
-    fn on(&mut self, event: &Stamped) -> Result<(), ReportError> {
+    fn on(&mut self, event: &Stamped, account: &Account) -> Result<(), ReportError> {
         self.now = event.at;
-        self.tally.on(&event.event);
-        if let Some(finished) = self.gather.on(event) {
-            self.report.scenarios.push(Scenario::of(finished));
+        if let Some(scenario) = account.ended(&event.event) {
+            self.report.scenarios.push(Scenario::of(scenario));
             self.throttle.note();
         }
         match &event.event {
@@ -108,7 +102,7 @@ impl Reporter for ReportJson {
                 self.report.run.started = instant(event.at);
                 self.report.run.origin = origin.into();
                 // At once: the file of an earlier run must not stand for this one.
-                return self.write(false);
+                return self.write(account, false);
             }
             FarmEvent::TargetSeen { info, availability } => {
                 // A run that was resumed looks at its targets once more.
@@ -132,14 +126,14 @@ impl Reporter for ReportJson {
             }
             _ => {}
         }
-        if self.throttle.due(event.at) { self.write(false) } else { Ok(()) }
+        if self.throttle.due(event.at) { self.write(account, false) } else { Ok(()) }
     }
 
-    fn idle(&mut self) -> Result<(), ReportError> {
-        if self.throttle.due(Timestamp::now()) { self.write(false) } else { Ok(()) }
+    fn idle(&mut self, account: &Account) -> Result<(), ReportError> {
+        if self.throttle.due(Timestamp::now()) { self.write(account, false) } else { Ok(()) }
     }
 
-    fn finish(&mut self) -> Result<(), ReportError> {
-        self.write(true)
+    fn finish(&mut self, account: &Account) -> Result<(), ReportError> {
+        self.write(account, true)
     }
 }

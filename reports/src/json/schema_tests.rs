@@ -4,9 +4,9 @@
 
 use super::*;
 use crate::{
-    ReportFolder, Reporter,
+    ReportFolder,
     json::{EVIDENCE_FILE, EvidenceLines, REPORT_FILE, ReportJson},
-    script,
+    script::{self, Played},
 };
 use serde_json::{Map, Value, json};
 use std::{fs, path::Path};
@@ -30,7 +30,7 @@ fn the_published_schema_is_current() {
 fn all_that_is_written_keeps_to_the_schema() {
     let dir = tempfile::tempdir().unwrap();
     let folder = ReportFolder::create(dir.path()).unwrap();
-    let (mut report, mut evidence) = (ReportJson::new(&folder), EvidenceLines::new(&folder));
+    let (mut report, mut evidence) = (Played::new(ReportJson::new(&folder)), Played::new(EvidenceLines::new(&folder)));
     let checker = Checker::new();
     for event in script::every_verdict() {
         report.on(&event).unwrap();
@@ -60,7 +60,7 @@ fn all_that_is_written_keeps_to_the_schema() {
 #[test]
 fn quarantine_and_history_keep_to_the_schema_and_read_back() {
     let dir = tempfile::tempdir().unwrap();
-    let mut report = ReportJson::new(&ReportFolder::create(dir.path()).unwrap());
+    let mut report = Played::new(ReportJson::new(&ReportFolder::create(dir.path()).unwrap()));
     let checker = Checker::new();
     for event in script::rich() {
         report.on(&event).unwrap();
@@ -182,7 +182,7 @@ fn is_of(word: &str, value: &Value) -> bool {
 fn the_documents_look_like_this() {
     let dir = tempfile::tempdir().unwrap();
     let folder = ReportFolder::create(dir.path()).unwrap();
-    let (mut report, mut evidence) = (ReportJson::new(&folder), EvidenceLines::new(&folder));
+    let (mut report, mut evidence) = (Played::new(ReportJson::new(&folder)), Played::new(EvidenceLines::new(&folder)));
     // The first scenario and the last.
     let events = script::every_verdict();
     let keep = |event: &&farm::Stamped| match &event.event {

@@ -24,7 +24,7 @@ mod outcome;
 #[cfg(test)]
 mod tests;
 
-use crate::{ReportError, ReportFolder, Reporter, Tally, gather::Gather, text::escape};
+use crate::{Account, ReportError, ReportFolder, Reporter, account::JobAccount, text::escape};
 use farm::{
     FarmEvent, JobId, Judgement, Origin, Quarantine, Stamped,
     events::{CriterionReport, ScenarioId, StepReport},
@@ -68,8 +68,6 @@ pub struct Messages {
     ids: Ids,
     run: String,
     documents: BTreeMap<String, Document>,
-    gather: Gather,
-    tally: Tally,
     open: BTreeMap<ScenarioId, Open>,
 }
 
@@ -111,8 +109,6 @@ impl Messages {
             ids: Ids::default(),
             run: String::new(),
             documents: BTreeMap::new(),
-            gather: Gather::default(),
-            tally: Tally::default(),
             open: BTreeMap::new(),
         }
     }
@@ -140,10 +136,8 @@ impl Messages {
         written
     }
 
-    fn take_in(&mut self, stamped: &Stamped) -> io::Result<()> {
+    fn take_in(&mut self, stamped: &Stamped, account: &Account) -> io::Result<()> {
         let at = stamped.at;
-        self.tally.on(&stamped.event);
-        drop(self.gather.on(stamped));
         match &stamped.event {
             FarmEvent::RunStarted { version, origin, .. } => {
                 self.run = self.ids.next();
@@ -163,11 +157,11 @@ impl Messages {
                 Ok(())
             }
             FarmEvent::JobUsed { scenario, job } => {
-                self.used(scenario, *job);
+                self.used(scenario, account.jobs.get(job));
                 Ok(())
             }
             FarmEvent::CriterionJudged { scenario, report } => {
-                let place = self.gather.label(&report.target);
+                let place = account.label(&report.target);
                 if let Some(open) = self.open.get_mut(scenario) {
                     open.found.lines.push(criterion(report, &place));
                 }
@@ -191,9 +185,9 @@ impl Messages {
                 let mut finished = json!({
                     "testRunStartedId": self.run,
                     "timestamp": timestamp(at),
-                    "success": outcome::succeeded(&self.tally),
+                    "success": outcome::succeeded(&account.tally),
                 });
-                if let Some(message) = outcome::run_message(&self.tally) {
+                if let Some(message) = outcome::run_message(&account.tally) {
                     finished["message"] = message.into();
                 }
                 self.append(&[json!({ "testRunFinished": finished })])
@@ -214,11 +208,16 @@ impl Messages {
     }
 
     /// A scenario uses a job's evidence.
-    fn used(&mut self, scenario: &ScenarioId, job: JobId) {
-        let (Some(open), Some(note)) = (self.open.get_mut(scenario), self.gather.jobs.get(&job)) else { return };
+    fn used(&mut self, scenario: &ScenarioId, job: Option<&JobAccount>) {
+        let (Some(open), Some(note)) = (self.open.get_mut(scenario), job) else { return };
         let reason = note.judgement.as_ref().map_or("", |judgement| judgement.reason.as_str());
-        let mut line =
-            format!("{}: {} over {} on {}", note.word(), escape(&note.model), escape(&note.dataset), note.place);
+        let mut line = format!(
+            "{}: {} over {} on {}",
+            note.word(),
+            escape(&note.series().model),
+            escape(&note.dataset),
+            note.place
+        );
         if !reason.is_empty() {
             line += &format!(": {}", escape(reason));
         }
@@ -226,8 +225,8 @@ impl Messages {
             line += &format!(" (needed {} attempts)", note.attempts.len());
         }
         open.found.lines.push(line);
-        if !note.tail.is_empty() {
-            open.found.logs.push((job, note.tail.join("\n")));
+        if !note.tail().is_empty() {
+            open.found.logs.push((note.id, note.tail().join("\n")));
         }
     }
 
@@ -336,11 +335,11 @@ impl Reporter for Messages {
         "Cucumber Messages"
     }
 
-    fn on(&mut self, event: &Stamped) -> Result<(), ReportError> {
-        self.take_in(event).map_err(|cause| ReportError::write(&self.path, cause))
+    fn on(&mut self, event: &Stamped, account: &Account) -> Result<(), ReportError> {
+        self.take_in(event, account).map_err(|cause| ReportError::write(&self.path, cause))
     }
 
-    fn finish(&mut self) -> Result<(), ReportError> {
+    fn finish(&mut self, _: &Account) -> Result<(), ReportError> {
         match self.file.take() {
             Some(file) => file.sync_all().map_err(|cause| ReportError::write(&self.path, cause)),
             None => Ok(()),

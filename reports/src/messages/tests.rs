@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::script::{self, Script, scenario};
+use crate::script::{self, Played, Script, scenario};
 use farm::Verdict;
 use proptest::prelude::*;
 use std::{collections::HashSet, fs};
@@ -43,9 +43,7 @@ Feature: hello_world predicts a sine
 
 fn write(events: &[Stamped]) -> String {
     let dir = tempfile::tempdir().unwrap();
-    let mut reporter = Messages::new(&ReportFolder::create(dir.path()).unwrap());
-    events.iter().for_each(|event| reporter.on(event).unwrap());
-    reporter.finish().unwrap();
+    script::play(&mut Messages::new(&ReportFolder::create(dir.path()).unwrap()), events);
     fs::read_to_string(dir.path().join(FILE)).unwrap()
 }
 
@@ -232,7 +230,7 @@ fn nothing_in_the_file_repaints_a_terminal_or_turns_the_direction_of_writing() {
 fn a_full_disk_is_an_error_that_names_the_file() {
     let dir = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink("/dev/full", dir.path().join(FILE)).unwrap();
-    let mut reporter = Messages::new(&ReportFolder::create(dir.path()).unwrap());
+    let mut reporter = Played::new(Messages::new(&ReportFolder::create(dir.path()).unwrap()));
     let error = reporter.on(&Script::new(1).events[0]).unwrap_err().to_string();
     assert!(error.contains(FILE) && error.contains("No space left"), "{error}");
 }

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use super::*;
+use super::{job::Histogram, *};
 use crate::script;
 
 fn account(events: &[Stamped]) -> Account {
@@ -33,7 +33,7 @@ fn equal_outputs_are_kept_once() {
 #[test]
 fn a_histogram_counts_every_inference_once() {
     let of = |ticks: &[u64]| {
-        histogram(&ticks.iter().map(|ticks| Inference { output: Vec::new(), ticks: *ticks }).collect::<Vec<_>>())
+        Histogram::of(&ticks.iter().map(|ticks| Inference { output: Vec::new(), ticks: *ticks }).collect::<Vec<_>>())
             .buckets()
     };
     assert_eq!(of(&[]), []);
@@ -45,4 +45,14 @@ fn a_histogram_counts_every_inference_once() {
         assert!(buckets.windows(2).all(|pair| pair[0].to + 1 == pair[1].from));
         assert_eq!(buckets.last().map(|bucket| bucket.to), ticks.iter().max().copied());
     }
+}
+
+#[test]
+fn a_finished_scenario_is_open_no_more_and_a_criterion_weighs_on_its_job() {
+    let account = account(&script::every_verdict());
+    assert!(account.open.is_empty());
+    let missed = account.scenarios.iter().find(|scenario| scenario.judgement.verdict == Verdict::Fail).unwrap();
+    let job = &account.jobs[&missed.course.criteria[0].job];
+    assert_eq!(job.judgement.as_ref().unwrap().verdict, Verdict::Pass);
+    assert_eq!(job.verdict, Some(Verdict::Fail));
 }
