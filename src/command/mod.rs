@@ -36,6 +36,9 @@ use std::{
 /// Nothing failed, and not everything can be called well.
 const TROUBLE: u8 = 3;
 
+/// Somebody stopped it.
+const INTERRUPTED: u8 = 130;
+
 /// Said where something is missing that a configuration would have named.
 const NO_FILE: &str = "there is no tinyfarm.toml here or above, so that features and manifests are looked for in the \
                        folders `features` and `models` of this one";

@@ -1,22 +1,22 @@
 //! `tinyfarm nightly`: every model over every dataset that fits it, on every target; and what changed since the last one.
 
 use super::{
-    boards,
+    INTERRUPTED, boards,
     compare::{Before, Changes},
     run::{Farm, Setup, execute, run_name},
     say,
 };
 use crate::{
-    cli::{BoardsCommand, NightlyArgs, Selection, Show, SomeBoards},
+    cli::{NightlyArgs, Selection},
     config::Config,
     origin, targets,
     webhook::{self, Summary},
 };
 use ::ledger::{Ledger, RunFilter, RunRow, SeriesFilter};
-use farm::{Availability, FarmEvent, Library, Stage, Stamped, Target, TargetInfo, Verdict, history::Series};
+use farm::{Availability, Digest, FarmEvent, Library, Stage, Stamped, Target, TargetInfo, Verdict, history::Series};
 use miette::{Context as _, IntoDiagnostic as _, miette};
 use reports::{Screen, text::escape};
-use std::{collections::BTreeMap, fmt::Write as _, path::Path, sync::Arc};
+use std::{collections::BTreeMap, fmt::Write as _, os::unix::ffi::OsStrExt as _, path::Path, sync::Arc};
 use steps::Resume;
 
 /// The extension of the generated feature, which lies beside the ledger: as long as that is there, reports name a file.
@@ -38,10 +38,12 @@ pub async fn run(config: Config, arguments: NightlyArgs, verbose: u8, screen: Sc
     let library = targets::library(&config)?;
     let mut farm = Farm::gather(&config, run_name())?;
     known(&farm, &arguments.target)?;
-    check_boards(&config, &arguments).await?;
+    if check_boards(&config, &arguments).await? == INTERRUPTED {
+        return Ok(INTERRUPTED);
+    }
 
     let chosen = choose(&farm.targets, &arguments).await;
-    let feature = feature(&library, &chosen, &ledger)?;
+    let feature = feature(&library, &chosen, &ledger, &configured(&config, &chosen)?)?;
     if !feature.contains(SCENARIO) {
         return Err(miette!(
             help = "`tinyfarm models` lists what there is, and `tinyfarm targets` where it can run",
@@ -110,11 +112,8 @@ fn known(farm: &Farm, wanted: &[String]) -> miette::Result<()> {
     }
 }
 
-/// The exit code of what somebody stopped.
-const INTERRUPTED: u8 = 130;
-
 /// Boards first: one that is not well is told, mended or quarantined before jobs come to it.
-async fn check_boards(config: &Config, arguments: &NightlyArgs) -> miette::Result<()> {
+async fn check_boards(config: &Config, arguments: &NightlyArgs) -> miette::Result<u8> {
     let wanted: Vec<String> = targets::boards(config)?
         .iter()
         .map(|board| board.info())
@@ -123,11 +122,27 @@ async fn check_boards(config: &Config, arguments: &NightlyArgs) -> miette::Resul
         .map(|info| info.id.0.clone())
         .collect();
     if wanted.is_empty() {
-        return Ok(());
+        return Ok(0);
     }
     // How it went is known to the boards' histories, and to the run by these: a board in quarantine blocks its jobs.
-    let show = if arguments.format == reports::Format::Json { return Ok(()) } else { Show::Text };
-    boards::run(config, BoardsCommand::Health(SomeBoards { names: wanted, format: show })).await.map(drop)
+    let is_json = arguments.format == reports::Format::Json;
+    boards::check(config, &wanted, |line| {
+        if is_json {
+            // Standard output is for events, and the run has not begun.
+            eprintln!("{line}");
+            return Ok(());
+        }
+        say(line)
+    })
+    .await
+}
+
+/// A digest of what the sweep depends on besides the commit and the files that evidence names.
+fn configured(config: &Config, targets: &[TargetInfo]) -> miette::Result<Digest> {
+    let config = serde_json::to_vec(config).into_diagnostic()?;
+    let targets = serde_json::to_vec(targets).into_diagnostic()?;
+    let tflm = std::env::var_os("TFLM_DIR").unwrap_or_default();
+    Ok(Digest::of_parts([env!("CARGO_PKG_VERSION").as_bytes(), &config, &targets, tflm.as_bytes()]))
 }
 
 /// The targets of the sweep. An emulator that is not installed is left out, as in every run; a container engine or a board
@@ -154,10 +169,12 @@ async fn choose(all: &[Arc<dyn Target>], arguments: &NightlyArgs) -> Vec<TargetI
 
 /// The sweep as a feature: a scenario for each model, dataset and target, each with its own verdict, so that a run which was
 /// cut short goes on with the next one.
-fn feature(library: &Library, targets: &[TargetInfo], ledger: &Ledger) -> miette::Result<String> {
+fn feature(library: &Library, targets: &[TargetInfo], ledger: &Ledger, configured: &Digest) -> miette::Result<String> {
     let baselines = ledger.baselines().into_diagnostic()?;
-    let mut text =
-        String::from("# Written by `tinyfarm nightly`; it is written anew each time.\n@nightly\nFeature: nightly\n");
+    let mut text = format!(
+        "# Written by `tinyfarm nightly`; it is written anew each time. Configured as {}.\n@nightly\nFeature: nightly\n",
+        configured.short()
+    );
     for model in library.models() {
         // Which datasets fit it is known once it is read; what cannot be read is told by the plan.
         let loaded = library.model(&model.name, Path::new(""));
@@ -206,7 +223,7 @@ fn resume(ledger: &Ledger, library: &Library, feature: &str) -> miette::Result<O
     for stamped in &events {
         match &stamped.event {
             FarmEvent::FeatureRead { text, .. } if text != feature => {
-                return anew("models, datasets, targets or baselines are not the same");
+                return anew("models, datasets, targets, baselines or the configuration are not the same");
             }
             FarmEvent::JobFinished { report, .. } => {
                 let Some(evidence) = &report.evidence else { continue };

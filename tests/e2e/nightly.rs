@@ -1,6 +1,7 @@
 //! `tinyfarm nightly`: the sweep, what it is compared with, how it goes on after a kill, and whom it tells.
 
 use crate::{
+    bench::{SimBoards, control},
     support::{CACHE, Ended, Project, Running},
     wave::{self, git, json, runs},
 };
@@ -199,7 +200,7 @@ fn one_that_was_killed_twice_goes_on_twice() {
 #[test]
 fn what_was_killed_is_begun_anew_where_asked_for_or_where_its_files_are_no_more() {
     type Change = fn(&Project);
-    let cases: [(Change, &[&str], &str); 4] = [
+    let cases: [(Change, &[&str], &str); 5] = [
         (|_| {}, &["--fresh"], ""),
         (
             |project| {
@@ -211,7 +212,15 @@ fn what_was_killed_is_begun_anew_where_asked_for_or_where_its_files_are_no_more(
         (
             |_| {},
             &["--target", "qemu:mps2-an385"],
-            "begins anew: models, datasets, targets or baselines are not the same",
+            "begins anew: models, datasets, targets, baselines or the configuration are not the same",
+        ),
+        (
+            |project| {
+                let file = fs::read_to_string(project.path().join("tinyfarm.toml")).unwrap();
+                project.file("tinyfarm.toml", format!("retries = 3\n{file}"));
+            },
+            &[],
+            "begins anew: models, datasets, targets, baselines or the configuration are not the same",
         ),
         (
             |project| {
@@ -243,6 +252,23 @@ fn what_was_killed_is_begun_anew_where_asked_for_or_where_its_files_are_no_more(
             });
         }
     });
+}
+
+#[test]
+fn boards_are_checked_first_and_standard_output_stays_with_the_events() {
+    let project = project("[boards]\nbench = \"bench\"\nstate = \"state\"\nleases = \"leases\"\n");
+    let boards = SimBoards::start(&project, &[]);
+    boards.define(&project, 0, "one", "");
+    let words = ["nightly", "--report", "report", "--target", "one"];
+    let ended = project.tinyfarm(&[&words[..], &["--format", "json"]].concat());
+    ended.expect(0, &["one: health check passed"]);
+    assert!(!ended.out.contains("health check"), "{}", ended.out);
+    assert_eq!(scenarios(&ended), ["wave over few on one", "wave over three on one"]);
+    // One that is not well is told, and what it should have run is no pass.
+    control(&project, "port-1", &["fault", "wrong-chip=9"]);
+    let ended = project.tinyfarm(&words);
+    ended.expect(3, &["one: health check failed"]);
+    assert!(ended.out.contains("one: health check failed"), "{}", ended.out);
 }
 
 #[test]

@@ -1,17 +1,21 @@
 //! `tinyfarm boards health`: hello_world on boards, its answers checked, the outcome remembered.
 
 use super::{NOT_WELL, is_json, say_json, say_no_boards, some};
-use crate::{cli::SomeBoards, command::say, config::Config, targets};
+use crate::{
+    cli::SomeBoards,
+    command::{INTERRUPTED, say},
+    config::Config,
+    targets,
+};
 use boards::{board::Board, doctor::Bench, health::State};
 use farm::{Target as _, TargetError};
 use serde::Serialize;
+use std::fmt;
 use tokio::task::JoinSet;
 
-/// Exit code after Ctrl-C.
-const INTERRUPTED: u8 = 130;
-
+/// How a check went.
 #[derive(Serialize)]
-struct Told<'a> {
+pub struct Told<'a> {
     board: &'a str,
     /// `passed`, `failed`, or `blocked` where it could not be made.
     check: &'static str,
@@ -20,12 +24,24 @@ struct Told<'a> {
     health: Option<State>,
 }
 
-/// Checks boards at the same time, waiting for those that another process has, and prints a line for each.
+/// Checks boards, and prints a line for each.
 pub async fn run(config: &Config, bench: &Bench, arguments: &SomeBoards) -> miette::Result<u8> {
-    let wanted: Vec<&str> = some(bench, &arguments.names)?.iter().map(|board| board.name.as_str()).collect();
-    if wanted.is_empty() && !is_json(arguments.format) {
+    let json = is_json(arguments.format);
+    if some(bench, &arguments.names)?.is_empty() && !json {
         say_no_boards(config)?;
     }
+    let tell = |told: &Told<'_>| if json { say_json(told) } else { say(told) };
+    check_all(config, bench, &arguments.names, tell).await
+}
+
+/// Checks the boards of these names, or all, at the same time, waiting for those that another process has.
+pub async fn check_all(
+    config: &Config,
+    bench: &Bench,
+    names: &[String],
+    tell: impl Fn(&Told<'_>) -> miette::Result<()>,
+) -> miette::Result<u8> {
+    let wanted: Vec<&str> = some(bench, names)?.iter().map(|board| board.name.as_str()).collect();
     let mut checks = JoinSet::new();
     for board in targets::boards(config)?.into_iter().filter(|board| wanted.contains(&&*board.definition().name)) {
         checks.spawn(async move {
@@ -51,7 +67,7 @@ pub async fn run(config: &Config, bench: &Bench, arguments: &SomeBoards) -> miet
         }
         let definition = board.definition();
         let past = bench.look_at(definition).health.and_then(Result::ok);
-        tell(&definition.name, checked, past.map(|past| past.state), arguments)?;
+        tell(&Told::of(&definition.name, checked, past.map(|past| past.state)))?;
     }
 }
 
@@ -66,21 +82,22 @@ async fn check(board: &Board) -> Result<(), TargetError> {
     board.check_now().await
 }
 
-fn tell(
-    name: &str,
-    checked: Result<(), TargetError>,
-    health: Option<State>,
-    arguments: &SomeBoards,
-) -> miette::Result<()> {
-    let (check, reason) = match checked {
-        Ok(()) => ("passed", None),
-        Err(TargetError::Blocked(reason)) => ("blocked", Some(reason)),
-        Err(error) => ("failed", Some(error.to_string())),
-    };
-    if is_json(arguments.format) {
-        return say_json(&Told { board: name, check, reason, health });
+impl<'a> Told<'a> {
+    fn of(board: &'a str, checked: Result<(), TargetError>, health: Option<State>) -> Self {
+        let (check, reason) = match checked {
+            Ok(()) => ("passed", None),
+            Err(TargetError::Blocked(reason)) => ("blocked", Some(reason)),
+            Err(error) => ("failed", Some(error.to_string())),
+        };
+        Self { board, check, reason, health }
     }
-    let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
-    let now = health.map(|state| format!("; {}", state.word())).unwrap_or_default();
-    say(format_args!("{name}: health check {check}{now}{reason}"))
+}
+
+impl fmt::Display for Told<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { board, check, reason, health } = self;
+        let now = health.as_ref().map(|state| format!("; {}", state.word())).unwrap_or_default();
+        let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        write!(f, "{board}: health check {check}{now}{reason}")
+    }
 }

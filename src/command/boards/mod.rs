@@ -32,13 +32,7 @@ const NOT_WELL: u8 = 3;
 
 /// Does what is asked of the boards.
 pub async fn run(config: &Config, what: BoardsCommand) -> miette::Result<u8> {
-    let bench = Bench {
-        definitions: Definitions::load(&config.boards.folders).into_diagnostic()?,
-        folder: config.bench(),
-        leases: config.leases(),
-        state: config.state(),
-        policy: config.policy(),
-    };
+    let bench = bench(config)?;
     match what {
         BoardsCommand::List(arguments) => list::run(config, &bench, arguments.format),
         BoardsCommand::Watch(arguments) => watch::run(&bench, arguments.format).await,
@@ -49,6 +43,21 @@ pub async fn run(config: &Config, what: BoardsCommand) -> miette::Result<u8> {
         BoardsCommand::WhyWaiting(arguments) => why::run(&bench, &arguments),
         BoardsCommand::History(arguments) => history::run(&bench, &arguments),
     }
+}
+
+/// Checks the boards of these names, and tells `tell` a line for each. The exit code is as of `tinyfarm boards health`.
+pub async fn check(config: &Config, names: &[String], tell: impl Fn(&str) -> miette::Result<()>) -> miette::Result<u8> {
+    health::check_all(config, &bench(config)?, names, |told| tell(&told.to_string())).await
+}
+
+fn bench(config: &Config) -> miette::Result<Bench> {
+    Ok(Bench {
+        definitions: Definitions::load(&config.boards.folders).into_diagnostic()?,
+        folder: config.bench(),
+        leases: config.leases(),
+        state: config.state(),
+        policy: config.policy(),
+    })
 }
 
 /// The board of this name.
