@@ -200,9 +200,18 @@ pub struct QuarantineConfig {
     pub until: Date,
 }
 
-/// A day as people write it.
+/// A day as people write it, with quotes or without.
 fn day<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Date, D::Error> {
-    let text = String::deserialize(deserializer)?;
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a day is wanted: write it like \"2026-12-31\"")]
+    enum Written {
+        Text(String),
+        Toml(toml::value::Datetime),
+    }
+    let text = match Written::deserialize(deserializer)? {
+        Written::Text(text) => text,
+        Written::Toml(date) => date.to_string(),
+    };
     let wrong = |_| serde::de::Error::custom(format!("`{text}` is no day: write it like \"2026-12-31\""));
     text.parse().map_err(wrong)
 }

@@ -19,6 +19,9 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// So many may wait.
 const MANY: usize = 4096;
 
+/// So many are kept while they cannot be written. Then the run is given up: what comes later would follow on a gap.
+const MOST: usize = 16 * MANY;
+
 /// Records one run.
 #[derive(Debug)]
 pub struct Recorder {
@@ -30,6 +33,11 @@ pub struct Recorder {
     /// Events before [`FarmEvent::RunResumed`] are known and only told again.
     resuming: bool,
     lock: Option<RunLock>,
+    /// Whether the last attempt to write failed.
+    failing: bool,
+    /// How long until the next attempt.
+    pause: Duration,
+    given_up: bool,
 }
 
 impl Ledger {
@@ -50,14 +58,29 @@ impl Ledger {
 impl Recorder {
     pub(crate) fn new(path: PathBuf, connection: Connection) -> Self {
         let (waiting, written) = (Vec::new(), Instant::now());
-        Self { path, connection, waiting, written, run: None, resuming: false, lock: None }
+        Self {
+            path,
+            connection,
+            waiting,
+            written,
+            run: None,
+            resuming: false,
+            lock: None,
+            failing: false,
+            pause: PAUSE,
+            given_up: false,
+        }
     }
 
     /// Takes in one event.
     ///
     /// # Errors
-    /// It, and what waited with it, cannot be written. They are kept, and written with the next where that works again.
+    /// It, and what waited with it, cannot be written. They are kept, and written with later ones where that works again
+    /// before there are too many.
     pub fn on(&mut self, stamped: &Stamped) -> Result<()> {
+        if self.given_up {
+            return Ok(());
+        }
         if self.resuming {
             match &stamped.event {
                 FarmEvent::RunResumed { .. } => self.resuming = false,
@@ -75,7 +98,13 @@ impl Recorder {
             stamped.event,
             FarmEvent::RunStarted { .. } | FarmEvent::RunResumed { .. } | FarmEvent::RunFinished { .. }
         );
-        if edge || self.waiting.len() >= MANY || self.written.elapsed() >= PAUSE { self.flush() } else { Ok(()) }
+        // One after the other would try in vain.
+        let many = self.waiting.len() >= MANY && !self.failing;
+        let result = if edge || many || self.written.elapsed() >= self.pause { self.flush() } else { Ok(()) };
+        if self.failing && self.waiting.len() >= MOST {
+            (self.waiting, self.given_up) = (Vec::new(), true);
+        }
+        result
     }
 
     /// Writes what waits.
@@ -83,7 +112,7 @@ impl Recorder {
     /// # Errors
     /// As [`Recorder::on`].
     pub fn idle(&mut self) -> Result<()> {
-        self.flush()
+        if self.failing && self.written.elapsed() < self.pause { Ok(()) } else { self.flush() }
     }
 
     /// Writes what waits, and lets the run go.
@@ -108,15 +137,18 @@ impl Recorder {
     }
 
     fn flush(&mut self) -> Result<()> {
-        self.written = Instant::now();
         if self.waiting.is_empty() {
             return Ok(());
         }
-        let (path, waiting, begun) = (&self.path, &self.waiting, self.run);
+        let (path, waiting, begun, begun_at) = (&self.path, &self.waiting, self.run, Instant::now());
         let run = in_transaction(path, &mut self.connection, |connection| {
             write(connection, begun, waiting).map_err(|error| LedgerError::sqlite(path, "write", &error))
-        })?;
-        self.run = run;
+        });
+        // A writer who does not let go must not hold up the run's other reporters for long.
+        self.failing = run.is_err();
+        self.pause = if self.failing { PAUSE.max(8 * begun_at.elapsed()) } else { PAUSE };
+        self.written = Instant::now();
+        self.run = run?;
         self.waiting.clear();
         Ok(())
     }
@@ -133,4 +165,74 @@ pub(crate) fn write(connection: &Connection, run: Option<i64>, events: &[Stamped
         news::append(connection, number, &chunk)?;
     }
     Ok(number)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use farm::{Judgement, Origin, Verdict, events::ScenarioId};
+    use jiff::Timestamp;
+
+    fn stamped(event: FarmEvent) -> Stamped {
+        Stamped { at: Timestamp::from_second(1_700_000_000).unwrap(), event }
+    }
+
+    fn start() -> Stamped {
+        stamped(FarmEvent::RunStarted {
+            run: "a".to_owned(),
+            version: "1.2.3".to_owned(),
+            command: Vec::new(),
+            scenarios: 1_000_000,
+            origin: Origin::default(),
+        })
+    }
+
+    fn scenario(line: usize) -> Stamped {
+        let (path, feature, name) = ("a.feature".to_owned(), "A".to_owned(), format!("scenario {line}"));
+        stamped(FarmEvent::ScenarioFinished {
+            scenario: ScenarioId { path, line, feature, name },
+            judgement: Judgement::new(Verdict::Pass, ""),
+            took: Duration::from_millis(3),
+            quarantine: None,
+        })
+    }
+
+    #[test]
+    fn a_disk_that_stays_full_costs_the_record_and_not_the_memory() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(&folder.path().join("ledger.sqlite")).unwrap();
+        let mut recorder = ledger.record().unwrap();
+        recorder.on(&start()).unwrap();
+        // As good as a full disk.
+        let pages: i64 = recorder.connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+        recorder.connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(())).unwrap();
+        let mut failed = 0;
+        for line in 1..2 * MOST {
+            failed += usize::from(recorder.on(&scenario(line)).is_err());
+        }
+        assert!(failed > 0 && recorder.given_up && recorder.waiting.is_empty(), "{failed}");
+        // There is room again, and what came after the gap does not follow on what came before it.
+        recorder.connection.pragma_update_and_check(None, "max_page_count", i32::MAX, |_| Ok(())).unwrap();
+        recorder.on(&stamped(FarmEvent::RunFinished { interrupted: false, took: Duration::ZERO })).unwrap();
+        recorder.finish().unwrap();
+        assert_eq!(ledger.find("a").unwrap().state, crate::RunState::Cut);
+        assert!(ledger.verify().unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_could_not_be_written_is_written_when_there_is_room_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(&folder.path().join("ledger.sqlite")).unwrap();
+        let mut recorder = ledger.record().unwrap();
+        recorder.on(&start()).unwrap();
+        let pages: i64 = recorder.connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+        recorder.connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(())).unwrap();
+        let lines = (1..).take_while(|line| recorder.on(&scenario(*line)).is_ok()).count() + 1;
+        recorder.connection.pragma_update_and_check(None, "max_page_count", i32::MAX, |_| Ok(())).unwrap();
+        recorder.on(&stamped(FarmEvent::RunFinished { interrupted: false, took: Duration::ZERO })).unwrap();
+        recorder.finish().unwrap();
+        assert_eq!(ledger.outcomes("a").unwrap().len(), lines);
+        assert!(ledger.verify().unwrap().is_empty());
+    }
 }

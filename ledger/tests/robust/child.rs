@@ -25,7 +25,7 @@ fn writes_as_another_process() {
         if let Err(error) = recorder.on(&runs::event(&run, index)).and_then(|()| recorder.idle()) {
             say(&format!("failed after {index}: {error}"));
             // What cannot be written goes on not to be, and the process lives.
-            assert!(recorder.on(&runs::event(&run, index + 1)).and_then(|()| recorder.idle()).is_err());
+            assert!(recorder.on(&runs::event(&run, index + 1)).and_then(|()| recorder.finish()).is_err());
             return;
         }
         say(&format!("written {index}"));
