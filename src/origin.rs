@@ -12,7 +12,7 @@ pub fn origin(folder: &Path) -> Origin {
         && git(folder, &["status", "--porcelain", "--untracked-files=no"]).is_none_or(|files| !files.is_empty());
     let branch = branch(git(folder, &["symbolic-ref", "--short", "-q", "HEAD"]), |name| env::var(name).ok());
     let branch = branch.filter(|_| commit.is_some());
-    Origin { commit, branch, dirty, machine: machine(), nightly: false }
+    Origin { commit, branch, dirty, machine: machine(), nightly: false, since: None }
 }
 
 /// The branch: Git's, or where no branch is checked out, what the CI system says was. On a merge request that is the branch

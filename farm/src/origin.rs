@@ -15,6 +15,18 @@ pub struct Origin {
     pub machine: Machine,
     /// Whether this is a nightly sweep: every model over every target.
     pub nightly: bool,
+    /// The change that it is about; `None` where all that was chosen runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Since>,
+}
+
+/// A run of what a change can have touched.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Since {
+    /// The revision since which, as it was given.
+    pub rev: String,
+    /// How many scenarios were left out.
+    pub left_out: usize,
 }
 
 /// The machine that the farm runs on.

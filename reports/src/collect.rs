@@ -37,8 +37,8 @@ impl ReportOutcome {
             _ if self.tally.interrupted => 130,
             Some(Verdict::Fail) => 1,
             Some(Verdict::Pass) if self.failures.is_empty() && self.tally.not_run() == 0 => 0,
-            // Nothing had to run, which is known before anything runs.
-            None if self.tally.nothing_to_run() && self.failures.is_empty() => 0,
+            // Known before anything runs.
+            None if (self.tally.nothing_to_run() || self.tally.nothing_gates()) && self.failures.is_empty() => 0,
             _ => 3,
         }
     }
@@ -338,6 +338,8 @@ mod tests {
         let exempt = |count| [(Verdict::Fail, count)].into_iter().collect();
         assert_eq!(code(Tally { quarantined: exempt(1), ..tally(2, 0, 0) }), 0);
         assert_eq!(code(Tally { quarantined: exempt(3), ..tally(0, 0, 0) }), 3, "nothing that gates was run");
+        assert_eq!(code(Tally { quarantined: exempt(3), left_out: 1, ..tally(0, 0, 0) }), 0, "of a change");
+        assert_eq!(code(Tally { quarantined: exempt(2), left_out: 1, ..tally(0, 0, 0) }), 3, "one was not run");
         assert_eq!(code(Tally { interrupted: true, ..tally(2, 0, 1) }), 130);
         let error = ReportError::Output(std::io::ErrorKind::StorageFull.into());
         let failures = vec![ReportFailure { error, told: true }];

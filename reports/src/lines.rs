@@ -62,7 +62,7 @@ mod tests {
             }
         }
         insta::assert_snapshot!(first.join("\n"), @r#"
-        {"at":"2026-11-22T13:46:00.000Z","event":"run-started","schema":"tinyfarm-report/1","run":"20261122T134600Z-5eed","version":"0.1.0","command":["tinyfarm","run","features"],"scenarios":7,"origin":{"commit":null,"branch":null,"dirty":false,"machine":"","os":"","cpu":"","cores":0,"memory":0,"nightly":false}}
+        {"at":"2026-11-22T13:46:00.000Z","event":"run-started","schema":"tinyfarm-report/1","run":"20261122T134600Z-5eed","version":"0.1.0","command":["tinyfarm","run","features"],"scenarios":7,"origin":{"commit":null,"branch":null,"dirty":false,"machine":"","os":"","cpu":"","cores":0,"memory":0,"nightly":false,"since":null,"left_out":0}}
         {"at":"2026-11-22T13:46:00.100Z","event":"target-seen","target":{"id":"container","stage":"container","core":"x86-64","clock":{"kind":"host"},"simulated":false,"tags":[],"kind":null,"state":"ready","tool":"Docker 20.10.24"}}
         {"at":"2026-11-22T13:46:00.500Z","event":"preparing","target":"qemu:mps2-an386"}
         {"at":"2026-11-22T13:46:00.600Z","event":"building","target":"qemu:mps2-an386","done":1,"total":2}

@@ -9,7 +9,7 @@ use farm::{
     history::MetricHistory,
     job::{AttemptReport, JobReport},
     metrics::{Classification, Distribution, Errors, Summary},
-    origin::Machine,
+    origin::{Machine, Since},
 };
 use std::{sync::Arc, time::Duration};
 
@@ -263,6 +263,7 @@ pub(crate) fn rich() -> Vec<Stamped> {
             memory: 16 << 30,
         },
         nightly: false,
+        since: Some(Since { rev: "origin/main".to_owned(), left_out: 12 }),
     };
     let tools = [(HOST, "Docker 20.10.24"), (M4, "QEMU 7.2.22"), (NUCLEO, "probe-rs 0.32"), (SIM, "probe-rs 0.32")];
     for (id, tool) in tools {

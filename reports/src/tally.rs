@@ -24,6 +24,8 @@ pub struct Tally {
     pub finished: bool,
     /// Whether someone interrupted it.
     pub interrupted: bool,
+    /// Scenarios that are no part of the run, because the change that it is about cannot have touched them.
+    pub left_out: usize,
     /// How long the run took, where it ended.
     pub took: Option<Duration>,
 }
@@ -32,7 +34,10 @@ impl Tally {
     /// Counts in one event.
     pub fn on(&mut self, event: &FarmEvent) {
         match event {
-            FarmEvent::RunStarted { scenarios, .. } => self.planned = *scenarios,
+            FarmEvent::RunStarted { scenarios, origin, .. } => {
+                self.planned = *scenarios;
+                self.left_out = origin.since.as_ref().map_or(0, |since| since.left_out);
+            }
             FarmEvent::ScenarioFinished { judgement, quarantine, .. } => {
                 if quarantine.as_ref().is_none_or(Quarantine::gates) {
                     *self.slot(judgement.verdict) += 1;
@@ -88,6 +93,12 @@ impl Tally {
     /// Whether nothing had to run: the plan was known to be empty before anything ran, as only `--since` allows.
     pub fn nothing_to_run(&self) -> bool {
         self.planned == 0 && self.finished && !self.interrupted
+    }
+
+    /// Whether nothing that gates had to run: a change touched only scenarios in quarantine, which all have their verdict.
+    pub fn nothing_gates(&self) -> bool {
+        let all_exempt = self.planned > 0 && self.in_quarantine() == self.planned;
+        all_exempt && self.left_out > 0 && self.finished && !self.interrupted
     }
 
     /// The heaviest verdict of those that gate; `None` where no scenario has one: no output is never a pass, and neither is

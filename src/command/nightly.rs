@@ -16,7 +16,13 @@ use ::ledger::{Ledger, RunFilter, RunRow, SeriesFilter};
 use farm::{Availability, Digest, FarmEvent, Library, Stage, Stamped, Target, TargetInfo, Verdict, history::Series};
 use miette::{Context as _, IntoDiagnostic as _, miette};
 use reports::{Screen, text::escape};
-use std::{collections::BTreeMap, fmt::Write as _, os::unix::ffi::OsStrExt as _, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    os::unix::ffi::OsStrExt as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 use steps::Resume;
 
 /// The extension of the generated feature, which lies beside the ledger: as long as that is there, reports name a file.
@@ -50,7 +56,7 @@ pub async fn run(config: Config, arguments: NightlyArgs, verbose: u8, screen: Sc
             "there is nothing to sweep: no model has a dataset that fits it, or no target is here"
         ));
     }
-    let path = config.ledger.file.with_extension(FEATURE);
+    let path = feature_file(&config);
     std::fs::write(&path, &feature).into_diagnostic().wrap_err_with(|| format!("cannot write {}", path.display()))?;
 
     let resume = if arguments.fresh { None } else { resume(&ledger, &library, &feature)? };
@@ -76,6 +82,7 @@ pub async fn run(config: Config, arguments: NightlyArgs, verbose: u8, screen: Sc
         verbose,
         screen,
         ledger: Some(ledger.clone()),
+        since: None,
         nightly: true,
         resume: resume.map(|(_, resume)| resume),
     };
@@ -99,6 +106,11 @@ pub async fn run(config: Config, arguments: NightlyArgs, verbose: u8, screen: Sc
         }
     }
     Ok(code)
+}
+
+/// Where the generated feature is written.
+pub fn feature_file(config: &Config) -> PathBuf {
+    config.ledger.file.with_extension(FEATURE)
 }
 
 /// Whether there are such targets.

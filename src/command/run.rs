@@ -2,7 +2,7 @@
 
 use crate::{cli::RunArgs, config::Config, origin, recorder::LedgerReporter, since, targets, webhook};
 use ::steps::{Plan, Resume, RunOptions, run as run_plan};
-use farm::{EventSink, History, Scheduler, Stamped, Target, scheduler::SchedulerOptions};
+use farm::{EventSink, History, Scheduler, Stamped, Target, origin::Since, scheduler::SchedulerOptions};
 use ledger::{AcceptNote, Choice, Ledger};
 use miette::IntoDiagnostic as _;
 use reports::{Format, ReportOptions, Screen, collect, reporters};
@@ -31,9 +31,11 @@ pub async fn run(mut config: Config, arguments: RunArgs, verbose: u8, screen: Sc
         Ok(plan) => plan,
         Err(code) => return Ok(code),
     };
+    let mut since = None;
     if let Some(rev) = &arguments.since {
         let touched = since::select(&mut plan, &library, &config, rev)?;
         touched.lines(verbose > 0).iter().for_each(|line| tell(&screen, line));
+        since = Some(Since { rev: rev.clone(), left_out: touched.left_out() });
     }
     let ledger = if arguments.no_ledger { None } else { Some(Ledger::open(&config.ledger.file).into_diagnostic()?) };
     let setup = Setup {
@@ -42,6 +44,7 @@ pub async fn run(mut config: Config, arguments: RunArgs, verbose: u8, screen: Sc
         verbose,
         screen,
         ledger,
+        since,
         nightly: false,
         resume: None,
     };
@@ -88,6 +91,8 @@ pub struct Setup {
     pub screen: Screen,
     /// The history of runs, where there is to be one.
     pub ledger: Option<Ledger>,
+    /// The change that it is about.
+    pub since: Option<Since>,
     /// Whether this is a nightly sweep.
     pub nightly: bool,
     /// What the run of this name told before it was cut short; `None` for a new run.
@@ -104,7 +109,7 @@ pub async fn execute(config: &Config, farm: Farm, plan: Plan, setup: Setup) -> m
         tracing::warn!("{remark}");
     }
     let Farm { name, targets, sink, events } = farm;
-    let Setup { report, format, verbose, screen, ledger, nightly, resume } = setup;
+    let Setup { report, format, verbose, screen, ledger, since, nightly, resume } = setup;
     let is_terminal = std::io::stdout().is_terminal();
     let options = ReportOptions { dir: report, format, is_terminal, verbosity: verbose, screen: screen.clone() };
     let mut reporters = reporters(&options).into_diagnostic()?;
@@ -126,7 +131,7 @@ pub async fn execute(config: &Config, farm: Farm, plan: Plan, setup: Setup) -> m
     };
     let scheduler = Arc::new(Scheduler::new(targets, options, sink.clone(), cancel.clone()));
     let here = std::env::current_dir().into_diagnostic()?;
-    let origin = farm::Origin { nightly, ..origin::origin(&here) };
+    let origin = farm::Origin { nightly, since, ..origin::origin(&here) };
     let options = RunOptions {
         run: name.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),

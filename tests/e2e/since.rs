@@ -1,10 +1,10 @@
 //! `run --since`: in a real repository, what a change can have touched runs, and nothing else.
 
 use crate::{
-    support::{Ended, Project},
+    support::{Ended, Project, REPOSITORY},
     wave::{self, git},
 };
-use std::{fs, os::unix::fs::symlink, process::Command};
+use std::{collections::BTreeSet, fs, os::unix::fs::symlink, path::Path, process::Command};
 
 const OTHER: &str = "[model]\nname = \"other\"\nfile = \"other.tflite\"\n\n\
                      [[dataset]]\nname = \"few\"\nmodel = \"other\"\nfile = \"few.csv\"\n";
@@ -139,6 +139,11 @@ fn what_no_scenario_rests_on_runs_nothing_and_passes_with_whole_reports() {
 #[test]
 fn a_deleted_file_touches_what_rested_on_its_folder() {
     let project = project();
+    // With the manifest in the repository; of one outside Git could not tell.
+    let config = fs::read_to_string(project.path().join("tinyfarm.toml")).unwrap();
+    let manifest = fs::read_to_string(Path::new(REPOSITORY).join("models/micro_speech/micro_speech.toml")).unwrap();
+    project.file("tinyfarm.toml", config.replace(&format!("\"{REPOSITORY}/models\", "), ""));
+    project.file("models/micro_speech/micro_speech.toml", manifest);
     let bytes = 49 * 40;
     let labels = |count: usize| format!("{},4,0,{bytes},{bytes}\n", "a.bin\0b.bin".split('\0').nth(count).unwrap());
     project
@@ -157,7 +162,8 @@ fn a_deleted_file_touches_what_rested_on_its_folder() {
     ] {
         fs::remove_file(project.path().join(file)).unwrap();
         let ended = since(&project, "HEAD");
-        assert_eq!((ended.code, ran(&ended)), (0, names.iter().map(|name| (*name).to_owned()).collect()), "{file}");
+        assert_eq!(ended.code, 0, "{file}");
+        assert_eq!(ran(&ended), names, "{file}: {}", ended.said());
         undo(&project);
     }
     fs::remove_file(project.path().join("features/silence/b.bin")).unwrap();
@@ -287,4 +293,131 @@ fn what_git_cannot_tell_ends_it_before_anything_runs() {
     command.args(["run", "--since", "HEAD"]).current_dir(project.path()).env("PATH", "/no/such/folder");
     project.ended(command.output().unwrap()).expect(2, &["`--since` wants the program git", "install Git"]);
     assert!(!project.path().join("ledger.sqlite").exists(), "nothing was run");
+}
+
+/// What makes it so that a model or dataset is another one without the change of a file that the feature names.
+#[test]
+fn what_changes_behind_links_submodules_and_folders_is_seen() {
+    type Change = fn(&Project);
+    let arrange: Change = |project| {
+        let labels = "file,classes,class\na.bin,1,0\n";
+        let csv = "x,y\n1,0.84\n";
+        project.file("data/v1/s.csv", csv).file("data/v2/s.csv", "x,y\n2,0.91\n").file("shared/a.bin", [0, 0, 128, 63]);
+        project.file("raw/labels.csv", labels);
+        symlink("../shared/a.bin", project.path().join("raw/a.bin")).unwrap();
+        symlink("v1", project.path().join("data/current")).unwrap();
+        symlink("v1/s.csv", project.path().join("data/middle.csv")).unwrap();
+        symlink("middle.csv", project.path().join("data/top.csv")).unwrap();
+        let given = |dataset: &str| format!("the model \"wave\" and the dataset \"{dataset}\"");
+        for (name, dataset) in [
+            ("folder-link", "../data/current/s.csv"),
+            ("chain", "../data/top.csv"),
+            ("raw", "../raw"),
+            ("vendored", "../vendor/s.csv"),
+            ("nested", "../nested/s.csv"),
+        ] {
+            project.file(&format!("features/{name}.feature"), feature(name, &given(dataset), "the host"));
+        }
+        for inner in ["vendor", "nested"] {
+            project.file(&format!("{inner}/s.csv"), csv);
+            let folder = project.path().join(inner);
+            let path = folder.to_str().unwrap();
+            git(project, &["init", "-q", "-b", "main", path]);
+            git(project, &["-C", path, "add", "-A"]);
+            git(project, &["-C", path, "commit", "-q", "-m", "inner"]);
+        }
+        project.file(".gitignore", "/report\n/ledger.sqlite*\n/nested\n");
+        // Without a URL it is no submodule that can be cloned, and one that can be changed all the same.
+        project.file(".gitmodules", "[submodule \"vendor\"]\n\tpath = vendor\n\turl = ./vendor\n\tignore = all\n");
+        git(project, &["-c", "advice.addEmbeddedRepo=false", "add", "-f", "vendor"]);
+        git(project, &["add", "."]);
+        git(project, &["commit", "-q", "-m", "all of it"]);
+    };
+    let project = project();
+    arrange(&project);
+    // Git is told to ignore that repository, and so cannot say that it is as it was.
+    let ended = since(&project, "HEAD");
+    ended.expect(0, &["1 scenario because of nested/s.csv, which Git is told to ignore"]);
+    assert_eq!(ran(&ended), ["nested"], "{}", ended.said());
+    let link = |from: &str, to: &str| {
+        fs::remove_file(project.path().join(from)).unwrap();
+        symlink(to, project.path().join(from)).unwrap();
+    };
+    let check = |file: &str, name: &str| {
+        let ended = since(&project, "HEAD");
+        ended.expect(0, &[&format!("because of {file}")]);
+        assert_eq!(
+            ran(&ended),
+            [name, "nested"].iter().copied().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>()
+        );
+        git(&project, &["add", "-A"]);
+        git(&project, &["commit", "-q", "--allow-empty", "-m", "next"]);
+    };
+    link("data/current", "v2");
+    check("data/current", "folder-link");
+    link("data/middle.csv", "v2/s.csv");
+    check("data/middle.csv", "chain");
+    project.file("shared/a.bin", [0, 0, 0, 64]);
+    check("shared/a.bin", "raw");
+    project.file("vendor/s.csv", "x,y\n2,0.91\n");
+    check("vendor", "vendored");
+}
+
+#[test]
+fn what_git_cannot_tell_of_runs() {
+    let project = project();
+    let elsewhere = Project::configured("");
+    let path = elsewhere.path().join("far.csv");
+    fs::write(&path, "x,y\n1,0.84\n").unwrap();
+    let given = format!("the model \"wave\" and the dataset \"{}\"", path.display());
+    project.file("features/far.feature", feature("far", &given, "the host"));
+    project.file("data/x.csv", "x,y\n1,0.84\n");
+    let given = "the model \"wave\" and the dataset \"../data/x.csv\"";
+    project.file("features/big.feature", feature("big", given, "the host"));
+    fs::write(project.path().join(".git/info/exclude"), "/data\n").unwrap();
+    commit(&project);
+    let ended = since(&project, "HEAD");
+    ended.expect(
+        0,
+        &[
+            &format!("1 scenario because of {}, which is outside of the repository", path.display()),
+            "1 scenario because of data/x.csv, which Git is told to ignore",
+        ],
+    );
+    assert_eq!(ran(&ended), ["big", "far"]);
+}
+
+#[test]
+fn a_name_that_only_begins_like_the_caches_is_no_file_of_the_farm() {
+    let project = project();
+    let config = fs::read_to_string(project.path().join("tinyfarm.toml")).unwrap();
+    project.file("ledger.toml", config.replace("cache = ", "ledger.file = \"ledger\"\ncache = "));
+    project.file(".gitignore", "/report\n");
+    commit(&project);
+    let words = ["run", "--config", "ledger.toml", "--since", "HEAD", "--report", "report"];
+    project.tinyfarm(&words).expect(0, &["0 files changed"]);
+    project.file("ledger.toml", config.replace("cache = ", "retries = 1\nledger.file = \"ledger\"\ncache = "));
+    project.tinyfarm(&words).expect(0, &["1 file changed", "2 scenarios because of ledger.toml"]);
+}
+
+#[test]
+fn a_change_of_nothing_but_what_is_in_quarantine_does_not_gate() {
+    let project = project();
+    let config = fs::read_to_string(project.path().join("tinyfarm.toml")).unwrap();
+    let rule = "[[quarantine]]\nfeature = \"features/wave.feature\"\nowner = \"Ada\"\nreason = \"known\"\nuntil = 2999-12-31\n";
+    project.file("tinyfarm.toml", format!("{config}\n{rule}"));
+    let wave = fs::read_to_string(project.path().join("features/wave.feature")).unwrap();
+    let fails = format!("{wave}    Then the mean absolute error is at most 0.0000001\n");
+    project.file("features/wave.feature", &fails);
+    commit(&project);
+    project.file("features/wave.feature", format!("{fails}# Another word.\n"));
+    let ended = since(&project, "HEAD");
+    ended.expect(0, &["0 pass, 1 quarantined (1 fail)", "1 scenario left out, which the change cannot have touched"]);
+    let left_out = &ended.report["run"]["origin"];
+    assert_eq!((&left_out["since"], &left_out["left_out"]), (&"HEAD".into(), &1.into()));
+    let html = fs::read_to_string(project.path().join("report/report.html")).unwrap();
+    assert!(html.contains("nothing that gates had to run"), "{html:.2000}");
+    // All of it gates: that nothing is left to do so is no pass.
+    fs::remove_file(project.path().join("features/other.feature")).unwrap();
+    project.run().expect(3, &["0 pass, 1 quarantined (1 fail)"]);
 }

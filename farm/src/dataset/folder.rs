@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{ElementType, suggest};
 use csv::StringRecord;
-use std::path::Path;
+use std::path::{Component, Path};
 
 const COLUMNS: [&str; 5] = ["file", "classes", "class", "bytes", "stride"];
 
@@ -164,6 +164,11 @@ impl Row<'_> {
         let file = self.field("file");
         if file.is_empty() {
             let detail = "the file's name is missing".to_owned();
+            return Err(DatasetError::Value { place: self.at("file"), detail });
+        }
+        // What a dataset consists of lies in its folder, so that a change of it is seen there.
+        if Path::new(file).components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir)) {
+            let detail = format!("`{file}` is outside of the folder; put it there, or a link to it");
             return Err(DatasetError::Value { place: self.at("file"), detail });
         }
         let path = folder.join(file);

@@ -169,6 +169,11 @@ impl Library {
         files.into_iter().chain(manifest).collect()
     }
 
+    /// Whether a file comes with a package that tinyfarm was built with: it is as it was then.
+    pub fn is_packaged(&self, path: &Path) -> bool {
+        self.packages.values().any(|folder| path.starts_with(folder))
+    }
+
     fn resolve_source(&self, entry: &DatasetEntry) -> Result<DatasetSource, LibraryError> {
         let place = place(&entry.manifest, entry.line);
         let packaged = |path: &Path| self.resolve(path, entry.package.as_deref(), &entry.manifest, &place);

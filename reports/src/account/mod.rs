@@ -149,6 +149,7 @@ impl Account {
             (_, Some(_)) => "incomplete",
             (Some(verdict), None) => verdict.word(),
             (None, None) if self.tally.nothing_to_run() => "nothing had to run",
+            (None, None) if self.tally.nothing_gates() => "nothing that gates had to run",
             (None, None) => "nothing that gates was run",
         }
     }

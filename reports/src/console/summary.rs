@@ -120,7 +120,11 @@ pub(crate) fn counts(tally: &Tally, style: Style) -> String {
         parts.push(style.red(&format!("{} not run", text::thousands(tally.not_run() as u64))));
     }
     let took = tally.took.map_or(String::new(), |took| format!(", in {}", text::time(took)));
-    format!("{}: {}{took}", text::count(tally.planned.max(tally.judged()), "scenario"), parts.join(", "))
+    let left_out = match tally.left_out {
+        0 => String::new(),
+        left => format!("; {} left out, which the change cannot have touched", text::count(left, "scenario")),
+    };
+    format!("{}: {}{took}{left_out}", text::count(tally.planned.max(tally.judged()), "scenario"), parts.join(", "))
 }
 
 /// Jobs that needed more than one attempt, by number.

@@ -98,6 +98,12 @@ fn page(account: &Account) -> Markup {
                         @if let Some(took) = account.run.took { ", took " (text::time(took)) }
                     }
                     (tiles(account))
+                    @if let Some(since) = &account.run.origin.since {
+                        p {
+                            "Of the change since " code { (escaped(&since.rev)) } ": "
+                            (text::count(since.left_out, "scenario")) " left out, which it cannot have touched."
+                        }
+                    }
                     @if let Some(missing) = account.shortfall() { p { strong { (escaped(&missing)) } } }
                     nav aria-label="Sections" {
                         ul { @for (id, title, _) in there() { li { a href={ "#" (id) } { (title) } } } }

@@ -67,13 +67,21 @@ pub struct Origin {
     pub memory: u64,
     /// Whether this is a nightly sweep.
     pub nightly: bool,
+    /// The revision since which a change was looked at; null where all that was chosen runs.
+    #[serde(default)]
+    pub since: Option<String>,
+    /// How many scenarios that change cannot have touched, and are left out.
+    #[serde(default)]
+    pub left_out: usize,
 }
 
 impl From<&farm::Origin> for Origin {
     fn from(origin: &farm::Origin) -> Self {
-        let farm::Origin { commit, branch, dirty, machine, nightly } = origin.clone();
+        let farm::Origin { commit, branch, dirty, machine, nightly, since } = origin.clone();
         let farm::origin::Machine { name, os, cpu, cores, memory } = machine;
-        Self { commit, branch, dirty, machine: name, os, cpu, cores, memory, nightly }
+        let left_out = since.as_ref().map_or(0, |since| since.left_out);
+        let since = since.map(|since| since.rev);
+        Self { commit, branch, dirty, machine: name, os, cpu, cores, memory, nightly, since, left_out }
     }
 }
 

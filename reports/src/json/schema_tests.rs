@@ -371,10 +371,12 @@ fn the_documents_look_like_this() {
               "cores": 0,
               "cpu": "",
               "dirty": false,
+              "left_out": 0,
               "machine": "",
               "memory": 0,
               "nightly": false,
-              "os": ""
+              "os": "",
+              "since": null
             },
             "started": "2026-11-22T13:46:00.000Z",
             "state": "finished",

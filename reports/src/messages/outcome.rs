@@ -68,7 +68,7 @@ pub(super) fn results(
 /// Whether the run passed, as its exit code says.
 pub(super) fn succeeded(tally: &Tally) -> bool {
     let passed = tally.worst() == Some(Verdict::Pass) && !tally.interrupted && tally.not_run() == 0;
-    passed || tally.nothing_to_run()
+    passed || tally.nothing_to_run() || tally.nothing_gates()
 }
 
 /// What is to be said of the run as a whole.
