@@ -10,9 +10,10 @@ pub fn origin(folder: &Path) -> Origin {
     // Files that Git does not follow are not of the commit, and are no difference from it.
     let dirty = commit.is_some()
         && git(folder, &["status", "--porcelain", "--untracked-files=no"]).is_none_or(|files| !files.is_empty());
+    let prefix = git(folder, &["rev-parse", "--show-prefix"]).unwrap_or_default();
     let branch = branch(git(folder, &["symbolic-ref", "--short", "-q", "HEAD"]), |name| env::var(name).ok());
     let branch = branch.filter(|_| commit.is_some());
-    Origin { commit, branch, dirty, machine: machine(), nightly: false, since: None }
+    Origin { commit, branch, dirty, folder: prefix, machine: machine(), nightly: false, since: None }
 }
 
 /// The branch: Git's, or where no branch is checked out, what the CI system says was. On a merge request that is the branch

@@ -11,6 +11,9 @@ pub struct Origin {
     pub branch: Option<String>,
     /// Whether files that Git follows differ from the commit.
     pub dirty: bool,
+    /// The folder that the run was started in, as the repository's root sees it: `ml/`; empty at the root and outside.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub folder: String,
     /// The machine.
     pub machine: Machine,
     /// Whether this is a nightly sweep: every model over every target.

@@ -255,6 +255,7 @@ pub(crate) fn rich() -> Vec<Stamped> {
         commit: Some("919f11f0c0ffee00000000000000000000000000".to_owned()),
         branch: Some("quieter-speech".to_owned()),
         dirty: true,
+        folder: String::new(),
         machine: Machine {
             name: "bench-1".to_owned(),
             os: "Linux 6.1.0".to_owned(),

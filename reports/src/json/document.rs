@@ -77,7 +77,7 @@ pub struct Origin {
 
 impl From<&farm::Origin> for Origin {
     fn from(origin: &farm::Origin) -> Self {
-        let farm::Origin { commit, branch, dirty, machine, nightly, since } = origin.clone();
+        let farm::Origin { commit, branch, dirty, folder: _, machine, nightly, since } = origin.clone();
         let farm::origin::Machine { name, os, cpu, cores, memory } = machine;
         let left_out = since.as_ref().map_or(0, |since| since.left_out);
         let since = since.map(|since| since.rev);
