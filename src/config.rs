@@ -212,6 +212,10 @@ fn day<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Date, D::Err
         Written::Text(text) => text,
         Written::Toml(date) => date.to_string(),
     };
+    // A time of day would be passed over.
+    if text.len() > "2026-12-31".len() {
+        return Err(serde::de::Error::custom(format!("`{text}` is no day: write it like \"2026-12-31\"")));
+    }
     let wrong = |_| serde::de::Error::custom(format!("`{text}` is no day: write it like \"2026-12-31\""));
     text.parse().map_err(wrong)
 }
@@ -384,7 +388,7 @@ impl Config {
             ConfigError::Wrong {
                 help: unknown_key(&message),
                 message,
-                file: Arc::new(NamedSource::new(name, text.to_owned()).with_language("toml")),
+                file: Arc::new(NamedSource::new(name, without_secrets(text)).with_language("toml")),
                 span: error.span().map(SourceSpan::from),
             }
         })
@@ -409,6 +413,19 @@ impl Config {
         programs.filter(|path| path.components().count() > 1).for_each(base);
         self
     }
+}
+
+/// The text as it may be shown around an error: without the addresses of webhooks, which may hold a secret. Places in it
+/// stay what they are.
+fn without_secrets(text: &str) -> String {
+    let hide = |line: &str| match line.split_once('=') {
+        Some((key, value)) if key.trim().trim_matches('"').ends_with("webhook") => {
+            let end = value.len() - value.trim_end().len();
+            format!("{key}={}{}", "*".repeat(value.len() - end), &value[value.len() - end..])
+        }
+        _ => line.to_owned(),
+    };
+    text.split_inclusive('\n').map(hide).collect()
 }
 
 /// The mend for a key that is not known, read from serde's message, which lists those that are.
@@ -489,6 +506,32 @@ mod tests {
         let keys = ["program", "bench", "state", "leases", "webhook"];
         let text = include_str!("../tinyfarm.toml").to_owned();
         keys.iter().fold(text, |text, key| text.replace(&format!("# {key} ="), &format!("{key} =")))
+    }
+
+    #[test]
+    fn an_error_shows_the_lines_around_it_without_the_webhooks_address() {
+        let text = "[nightly]\nwebhook = \"https://example.org/sécret\" # ours\nwebhok = 1\n";
+        let ConfigError::Wrong { file, span, .. } = Config::parse(text, FILE_NAME).unwrap_err() else { panic!() };
+        assert!(!file.inner().contains("example.org") && file.inner().contains("webhok = 1"), "{}", file.inner());
+        let span = span.unwrap();
+        assert_eq!(&file.inner()[span.offset()..span.offset() + span.len()], "webhok");
+    }
+
+    #[test]
+    fn a_day_is_written_with_quotes_or_without_and_never_with_a_time() {
+        let day = |until: &str| {
+            let rule = "[[quarantine]]\nfeature = \"a.feature\"\nowner = \"a\"\nreason = \"b\"\n";
+            Config::parse(&format!("{rule}until = {until}\n"), FILE_NAME)
+                .map(|config| config.quarantine[0].until.to_string())
+        };
+        assert_eq!(
+            (day("2026-12-31").unwrap(), day("\"2026-12-31\"").unwrap()),
+            ("2026-12-31".into(), "2026-12-31".into())
+        );
+        for wrong in ["2026-12-31T23:00:00+14:00", "\"2026-12-31T23:00:00+14:00\"", "7", "\"tomorrow\""] {
+            let error = day(wrong).unwrap_err().to_string();
+            assert!(error.contains("write it like \"2026-12-31\""), "{error}");
+        }
     }
 
     #[test]

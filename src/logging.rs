@@ -18,6 +18,9 @@ pub fn start(verbose: u8, format: LogFormat, screen: &Screen) {
     // What probe-rs warns of (a probe that left cannot be said goodbye to) is told by the error that follows.
     let default = ours.map(|name| format!("{name}={level}")).join(",") + ",probe_rs=error,warn";
     let filter = EnvFilter::try_from_env("TINYFARM_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    // They tell the whole address of a webhook, and what stands behind its host may be a secret.
+    let quiet = ["ureq=off", "ureq_proto=off"].map(|directive| directive.parse().ok());
+    let filter = quiet.into_iter().flatten().fold(filter, EnvFilter::add_directive);
     let screen = screen.clone();
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -16,6 +16,19 @@ pub fn origin(folder: &Path) -> Origin {
     Origin { commit, branch, dirty, folder: prefix, machine: machine(), nightly: false, since: None }
 }
 
+/// Whether a CI system runs this for a merge request or a tag. Their author chooses what those are called: a branch of that
+/// name is not meant.
+pub fn is_proposal_or_tag() -> bool {
+    proposal_or_tag(|name| env::var(name).ok())
+}
+
+fn proposal_or_tag(variable: impl Fn(&str) -> Option<String>) -> bool {
+    // GitHub, GitLab and Jenkins, first for merge requests and then for tags.
+    const NAMES: [&str; 5] = ["GITHUB_HEAD_REF", "CI_MERGE_REQUEST_IID", "CHANGE_ID", "CI_COMMIT_TAG", "TAG_NAME"];
+    let is_set = |name: &&str| variable(name).is_some_and(|value| !value.is_empty());
+    NAMES.iter().any(is_set) || variable("GITHUB_REF_TYPE").as_deref() == Some("tag")
+}
+
 /// The branch: Git's, or where no branch is checked out, what the CI system says was. On a merge request that is the branch
 /// that is to be merged.
 fn branch(of_git: Option<String>, variable: impl Fn(&str) -> Option<String>) -> Option<String> {
@@ -71,6 +84,26 @@ mod tests {
         assert_eq!(said(None, &[("GITHUB_REF_NAME", "7/merge"), ("GITHUB_HEAD_REF", "faster")]).unwrap(), "faster");
         assert_eq!(said(None, &[("CI_COMMIT_BRANCH", "main")]).unwrap(), "main");
         assert_eq!(said(None, &[]), None);
+    }
+
+    #[test]
+    fn a_merge_request_and_a_tag_are_no_branch_whatever_they_are_called() {
+        let seen = |variables: &[(&str, &str)]| {
+            let find =
+                |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+            proposal_or_tag(find)
+        };
+        for (name, value) in [
+            ("GITHUB_HEAD_REF", "main"),
+            ("GITHUB_REF_TYPE", "tag"),
+            ("CI_MERGE_REQUEST_IID", "7"),
+            ("CI_COMMIT_TAG", "main"),
+            ("CHANGE_ID", "7"),
+            ("TAG_NAME", "main"),
+        ] {
+            assert!(seen(&[(name, value)]), "{name}");
+        }
+        assert!(!seen(&[("GITHUB_REF_TYPE", "branch"), ("GITHUB_HEAD_REF", ""), ("CI_COMMIT_BRANCH", "main")]));
     }
 
     #[test]

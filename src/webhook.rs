@@ -15,10 +15,12 @@ const TRIES: usize = 3;
 /// What is sent, as JSON.
 #[derive(Debug, Clone, Serialize)]
 pub struct Summary {
-    /// The run's name.
+    /// The run's name; empty where none was begun.
     pub run: String,
-    /// `finished` or `interrupted`.
+    /// `finished` or `interrupted`; `none` where nothing is known of a run.
     pub state: String,
+    /// What kept the nightly from being run or compared; null: nothing did.
+    pub error: Option<String>,
     /// The Git commit; null outside a repository.
     pub commit: Option<String>,
     /// The branch.
@@ -37,6 +39,26 @@ pub struct Summary {
     pub newly_passing: Vec<String>,
     /// Jobs that needed another attempt.
     pub retried: usize,
+}
+
+impl Summary {
+    /// That nothing is known but the exit code.
+    pub fn of_none(exit_code: u8) -> Self {
+        Self {
+            run: String::new(),
+            state: "none".to_owned(),
+            error: None,
+            commit: None,
+            branch: None,
+            exit_code,
+            verdicts: Verdicts::default(),
+            compared_with: None,
+            worse: 0,
+            newly_failing: Vec::new(),
+            newly_passing: Vec::new(),
+            retried: 0,
+        }
+    }
 }
 
 /// Whether an address can be one.

@@ -14,7 +14,7 @@ use farm::{
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What of a run is accepted.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +23,14 @@ pub struct Choice {
     pub series: SeriesFilter,
     /// Only this metric, or [`OUTPUTS`]; `None`: everything that is compared.
     pub metric: Option<String>,
+    /// None of these series.
+    pub except: BTreeSet<Series>,
+}
+
+impl Choice {
+    fn wants(&self, series: &Series) -> bool {
+        self.series.wants(series) && !self.except.contains(series)
+    }
 }
 
 /// Who accepts, when and why.
@@ -95,7 +103,7 @@ impl Ledger {
         let commit = row.origin.commit.as_deref();
         let mut all = Vec::new();
         let mut acceptances = Vec::new();
-        for (series, found) in measured.into_iter().filter(|(series, _)| choice.series.wants(series)) {
+        for (series, found) in measured.into_iter().filter(|(series, _)| choice.wants(series)) {
             let compared = |metric: &str| {
                 let informational = followed(metric).is_some_and(|info| info.comparison == Comparison::Informational);
                 !informational && choice.metric.as_ref().is_none_or(|wanted| wanted == metric)

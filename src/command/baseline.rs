@@ -35,7 +35,7 @@ pub fn run(config: &Config, what: BaselineCommand) -> miette::Result<u8> {
 fn accept(ledger: &Ledger, arguments: &AcceptArgs) -> miette::Result<()> {
     let metric = arguments.metric.as_deref().map(metric_name).transpose()?;
     let run = ledger.find(&arguments.run).into_diagnostic()?;
-    let choice = Choice { series: arguments.series.filter(), metric };
+    let choice = Choice { series: arguments.series.filter(), metric, ..Choice::default() };
     let note = AcceptNote { who: who(), reason: arguments.reason.clone(), at: Timestamp::now() };
     let accepted = ledger.accept(&run.name, &choice, &note).into_diagnostic()?;
     for AcceptedSeries { series, metrics } in &accepted {

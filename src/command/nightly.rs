@@ -19,6 +19,7 @@ use reports::{Screen, text::escape};
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
+    fs::File,
     os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
     sync::Arc,
@@ -34,35 +35,56 @@ const SCENARIO: &str = "  Scenario: ";
 /// What changed, in the report folder.
 const CHANGES: &str = "nightly-changes";
 
-/// Sweeps. The exit code is that of the run; 1 as well where something is worse than in the last nightly.
+/// Sweeps, and tells the webhook how that ended, whatever became of it. The exit code is that of the run; 1 as well where
+/// something is worse than in the last nightly.
 pub async fn run(config: Config, arguments: NightlyArgs, verbose: u8, screen: Screen) -> miette::Result<u8> {
     let webhook = arguments.webhook.clone().or_else(|| config.nightly.webhook.clone());
-    if let Some(url) = &webhook {
-        webhook::check(url)?;
-    }
+    let Some(url) = webhook else { return Ok(sweep(config, arguments, verbose, screen).await?.exit_code) };
+    webhook::check(&url)?;
+    let swept = sweep(config, arguments, verbose, screen).await;
+    let summary = match &swept {
+        Ok(summary) => summary.clone(),
+        Err(error) => Summary { error: Some(error.to_string()), ..Summary::of_none(super::WRONG) },
+    };
+    let code = summary.exit_code;
+    let sent = webhook::send(&url, summary).await;
+    swept?;
+    Ok(match sent {
+        Err(error) => {
+            eprintln!("{error}");
+            if code == 0 { super::TROUBLE } else { code }
+        }
+        Ok(()) => code,
+    })
+}
+
+async fn sweep(config: Config, arguments: NightlyArgs, verbose: u8, screen: Screen) -> miette::Result<Summary> {
     let ledger = Ledger::open(&config.ledger.file).into_diagnostic()?;
     let library = targets::library(&config)?;
     let mut farm = Farm::gather(&config, run_name())?;
     known(&farm, &arguments.target)?;
     if check_boards(&config, &arguments).await? == INTERRUPTED {
-        return Ok(INTERRUPTED);
+        return Ok(Summary::of_none(INTERRUPTED));
     }
 
     let chosen = choose(&farm.targets, &arguments).await;
-    let feature = feature(&library, &chosen, &ledger, &configured(&config, &chosen)?)?;
+    let configured = configured(&config, &chosen)?;
+    let chosen: Vec<TargetInfo> = chosen.into_iter().map(|(info, _)| info).collect();
+    let feature = feature(&library, &chosen, &ledger, &configured)?;
     if !feature.contains(SCENARIO) {
         return Err(miette!(
             help = "`tinyfarm models` lists what there is, and `tinyfarm targets` where it can run",
             "there is nothing to sweep: no model has a dataset that fits it, or no target is here"
         ));
     }
-    let path = feature_file(&config);
-    std::fs::write(&path, &feature).into_diagnostic().wrap_err_with(|| format!("cannot write {}", path.display()))?;
-
     let resume = if arguments.fresh { None } else { resume(&ledger, &library, &feature)? };
     if let Some((name, _)) = &resume {
         farm = Farm::gather(&config, name.clone())?;
     }
+    let path = feature_file(&config);
+    // Another nightly of this ledger writes the same file, and would have this one read what that one sweeps.
+    let lock = File::open(&config.ledger.file).and_then(|file| file.lock().map(|()| file)).into_diagnostic()?;
+    write_whole(&path, &feature)?;
     let selection = Selection {
         paths: super::seen_from_here(&[path]),
         tags: None,
@@ -73,8 +95,9 @@ pub async fn run(config: Config, arguments: NightlyArgs, verbose: u8, screen: Sc
     let infos = farm.infos();
     let plan = match super::plan_with(&config, &selection, arguments.require_boards, &infos, &library)? {
         Ok(plan) => plan,
-        Err(code) => return Ok(code),
+        Err(code) => return Ok(Summary::of_none(code)),
     };
+    let _ = lock.unlock();
     let run = farm.name.clone();
     let setup = Setup {
         report: arguments.report.clone(),
@@ -88,24 +111,33 @@ pub async fn run(config: Config, arguments: NightlyArgs, verbose: u8, screen: Sc
     };
     let mut code = execute(&config, farm, plan, setup).await?;
 
-    let news = News::of(&ledger, &run)?;
-    if let Some(folder) = &arguments.report {
-        news.write(folder)?;
+    let news = match News::of(&ledger, &run) {
+        Ok(news) => news,
+        // The run is over, and what it told stands.
+        Err(error) => {
+            eprintln!("what changed since the last nightly cannot be told: {error}");
+            let exit_code = if code == 0 { super::TROUBLE } else { code };
+            return Ok(Summary { run, error: Some(error.to_string()), ..Summary::of_none(exit_code) });
+        }
+    };
+    if code != INTERRUPTED && news.worse() > 0 {
+        code = 1;
+    }
+    if let Some(Err(error)) = arguments.report.as_deref().map(|folder| news.write(folder)) {
+        eprintln!("{error:?}");
+        code = if code == 0 { super::TROUBLE } else { code };
     }
     if arguments.format != reports::Format::Json {
         say(format_args!("\n{}", news.text()))?;
     }
-    if code != INTERRUPTED && news.worse() > 0 {
-        code = 1;
-    }
-    if let Some(url) = webhook {
-        let summary = news.summary(code);
-        if let Err(error) = webhook::send(&url, summary).await {
-            eprintln!("{error}");
-            code = if code == 0 { super::TROUBLE } else { code };
-        }
-    }
-    Ok(code)
+    Ok(news.summary(code))
+}
+
+/// Writes a file so that whoever reads it finds the old text or the new one.
+fn write_whole(path: &Path, text: &str) -> miette::Result<()> {
+    let partial = path.with_extension("partial");
+    let written = std::fs::write(&partial, text).and_then(|()| std::fs::rename(&partial, path));
+    written.into_diagnostic().wrap_err_with(|| format!("cannot write {}", path.display()))
 }
 
 /// Where the generated feature is written.
@@ -150,7 +182,7 @@ async fn check_boards(config: &Config, arguments: &NightlyArgs) -> miette::Resul
 }
 
 /// A digest of what the sweep depends on besides the commit and the files that evidence names.
-fn configured(config: &Config, targets: &[TargetInfo]) -> miette::Result<Digest> {
+fn configured(config: &Config, targets: &[(TargetInfo, Option<String>)]) -> miette::Result<Digest> {
     let config = serde_json::to_vec(config).into_diagnostic()?;
     let targets = serde_json::to_vec(targets).into_diagnostic()?;
     let tflm = std::env::var_os("TFLM_DIR").unwrap_or_default();
@@ -159,21 +191,27 @@ fn configured(config: &Config, targets: &[TargetInfo]) -> miette::Result<Digest>
 
 /// The targets of the sweep. An emulator that is not installed is left out, as in every run; a container engine or a board
 /// that is not there is missed, and what it should have run is blocked.
-async fn choose(all: &[Arc<dyn Target>], arguments: &NightlyArgs) -> Vec<TargetInfo> {
+/// With each, what its tool says of itself: another version may measure something else. A board's own says nothing of that,
+/// and the board may be away.
+async fn choose(all: &[Arc<dyn Target>], arguments: &NightlyArgs) -> Vec<(TargetInfo, Option<String>)> {
     let mut chosen = Vec::new();
     for target in all {
         let info = target.info();
+        let tool = match target.availability().await {
+            Availability::Ready { tool } => Some(tool),
+            Availability::Absent { .. } => None,
+        };
         let wanted = match arguments.target.is_empty() {
             false => arguments.target.contains(&info.id.0),
             true => match info.stage {
                 Stage::Host => false,
                 Stage::Container => true,
                 Stage::Board => !(arguments.require_boards && info.simulated),
-                Stage::Emulator => matches!(target.availability().await, Availability::Ready { .. }),
+                Stage::Emulator => tool.is_some(),
             },
         };
         if wanted {
-            chosen.push(info.clone());
+            chosen.push((info.clone(), tool.filter(|_| info.stage != Stage::Board)));
         }
     }
     chosen
@@ -224,8 +262,12 @@ fn resume(ledger: &Ledger, library: &Library, feature: &str) -> miette::Result<O
         Ok(None)
     };
     let here = std::env::current_dir().into_diagnostic()?;
-    if origin::origin(&here).commit != cut.origin.commit {
+    let origin = origin::origin(&here);
+    if origin.commit != cut.origin.commit {
         return anew("another commit is checked out");
+    }
+    if origin.dirty || cut.origin.dirty {
+        return anew("files differ from the commit, and what they were then is not known");
     }
     let events = match ledger.events(&cut.name) {
         Ok(events) => events.collect::<Result<Vec<Stamped>, _>>().into_diagnostic()?,
@@ -235,7 +277,11 @@ fn resume(ledger: &Ledger, library: &Library, feature: &str) -> miette::Result<O
     for stamped in &events {
         match &stamped.event {
             FarmEvent::FeatureRead { text, .. } if text != feature => {
-                return anew("models, datasets, targets, baselines or the configuration are not the same");
+                return anew("models, datasets, targets, their tools, baselines or the configuration are not the same");
+            }
+            // Its end was on the way, and what it had not come to is told as blocked.
+            FarmEvent::ScenarioFinished { judgement, .. } if judgement.reason == "interrupted" => {
+                return anew("somebody had interrupted it");
             }
             FarmEvent::JobFinished { report, .. } => {
                 let Some(evidence) = &report.evidence else { continue };
@@ -273,7 +319,10 @@ impl News {
         let all = ledger.runs(&RunFilter { nightly: true, ..RunFilter::default() }).into_diagnostic()?;
         let mut later = all.into_iter().skip_while(|row| row.name != run);
         let Some(row) = later.next() else { miette::bail!("run {run} is not in the ledger") };
-        let before = later.find(|row| row.state == ::ledger::RunState::Finished);
+        // What another branch measured is no past of this one.
+        let branch = row.origin.branch.clone();
+        let of_branch = |other: &RunRow| other.state == ::ledger::RunState::Finished && other.origin.branch == branch;
+        let before = later.find(of_branch);
         let outcomes = |run: &str| -> miette::Result<BTreeMap<String, (Verdict, String)>> {
             let all = ledger.outcomes(run).into_diagnostic()?.into_iter();
             Ok(all.map(|it| (it.name, (it.verdict, it.reason))).collect())
@@ -309,7 +358,11 @@ impl News {
 
     fn head(&self) -> String {
         match &self.before {
-            None => "no nightly before this one came to its end: there is nothing to compare with".to_owned(),
+            None => {
+                let of = self.run.origin.branch.as_ref().map(|branch| format!(" of branch {}", escape(branch)));
+                let of = of.unwrap_or_default();
+                format!("no nightly{of} before this one came to its end: there is nothing to compare with")
+            }
             Some(before) => format!(
                 "since nightly {}: {} newly not passing, {} newly passing, {} that needed another attempt",
                 escape(before),
@@ -365,6 +418,7 @@ impl News {
 
     fn summary(&self, exit_code: u8) -> Summary {
         Summary {
+            error: None,
             run: self.run.name.clone(),
             state: self.run.state.word().to_owned(),
             commit: self.run.origin.commit.clone(),

@@ -2,11 +2,15 @@
 
 use crate::{cli::RunArgs, config::Config, origin, recorder::LedgerReporter, since, targets, webhook};
 use ::steps::{Plan, Resume, RunOptions, run as run_plan};
-use farm::{EventSink, History, Scheduler, Stamped, Target, origin::Since, scheduler::SchedulerOptions};
-use ledger::{AcceptNote, Choice, Ledger};
+use farm::{
+    EventSink, FarmEvent, History, JobId, Origin, Scheduler, Stamped, Target, Verdict, history::Series, origin::Since,
+    scheduler::SchedulerOptions,
+};
+use ledger::{AcceptNote, Choice, Ledger, LedgerError};
 use miette::IntoDiagnostic as _;
 use reports::{Format, ReportOptions, Screen, collect, reporters};
 use std::{
+    collections::{BTreeSet, HashMap},
     fmt::Display,
     io::{IsTerminal as _, Write as _},
     path::PathBuf,
@@ -131,7 +135,7 @@ pub async fn execute(config: &Config, farm: Farm, plan: Plan, setup: Setup) -> m
     };
     let scheduler = Arc::new(Scheduler::new(targets, options, sink.clone(), cancel.clone()));
     let here = std::env::current_dir().into_diagnostic()?;
-    let origin = farm::Origin { nightly, since, ..origin::origin(&here) };
+    let origin = Origin { nightly, since, ..origin::origin(&here) };
     let options = RunOptions {
         run: name.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -149,37 +153,65 @@ pub async fn execute(config: &Config, farm: Farm, plan: Plan, setup: Setup) -> m
     }
     let code = outcome.exit_code();
     if let (Some(ledger), 0) = (&ledger, code) {
-        accept_by_branch(config, ledger, &name, &origin, &screen)?;
+        let accepted = accept_by_branch(config, ledger, &name, &origin);
+        match accepted {
+            Ok(said) => said.iter().for_each(|line| tell(&screen, line)),
+            Err(error) => {
+                tell(&screen, format_args!("no baseline was accepted: {error}"));
+                return Ok(super::TROUBLE);
+            }
+        }
     }
     Ok(code)
 }
 
-/// Accepts what a run measured that passed, where the configuration says so of its branch.
-fn accept_by_branch(
-    config: &Config,
-    ledger: &Ledger,
-    run: &str,
-    origin: &farm::Origin,
-    screen: &Screen,
-) -> miette::Result<()> {
+/// Accepts what a run measured that passed, where the configuration says so of its branch. Returns what there is to say.
+fn accept_by_branch(config: &Config, ledger: &Ledger, run: &str, origin: &Origin) -> Result<Vec<String>, LedgerError> {
     let Some(branch) = origin.branch.as_ref().filter(|branch| config.baselines.branches.contains(branch)) else {
-        return Ok(());
+        return Ok(Vec::new());
     };
-    if origin.dirty || origin.commit.is_none() {
-        tell(screen, format_args!("not accepted as the baseline of branch {branch}: files differ from the commit"));
-        return Ok(());
+    let refused = |why: &str| Ok(vec![format!("not accepted as the baseline of branch {branch}: {why}")]);
+    if origin::is_proposal_or_tag() {
+        return refused("this is a merge request or a tag");
     }
+    if origin.dirty || origin.commit.is_none() {
+        return refused("files differ from the commit");
+    }
+    // The exit code passes over what is in quarantine.
+    let except = series_without_a_pass(ledger, run)?;
+    let left_out = except.len();
     let reason = format!("passed on branch {branch}");
     let note = AcceptNote { who: "branch rule".to_owned(), reason, at: jiff::Timestamp::now() };
-    match ledger.accept(run, &Choice::default(), &note) {
-        Ok(accepted) => {
-            tell(screen, format_args!("accepted as the baseline of branch {branch}: {} series", accepted.len()));
-        }
+    let mut said = match ledger.accept(run, &Choice { except, ..Choice::default() }, &note) {
+        Ok(accepted) => vec![format!("accepted as the baseline of branch {branch}: {} series", accepted.len())],
         // One that ran nothing has nothing to accept.
-        Err(ledger::LedgerError::NothingToAccept { .. }) => {}
-        Err(error) => return Err(error).into_diagnostic(),
+        Err(LedgerError::NothingToAccept { .. }) => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    if left_out > 0 {
+        said.push(format!("not accepted, for a scenario in quarantine did not pass with them: {left_out} series"));
     }
-    Ok(())
+    Ok(said)
+}
+
+/// The series that a scenario judged by which did not pass.
+fn series_without_a_pass(ledger: &Ledger, run: &str) -> Result<BTreeSet<Series>, LedgerError> {
+    if ledger.outcomes(run)?.iter().all(|outcome| outcome.verdict == Verdict::Pass) {
+        return Ok(BTreeSet::new());
+    }
+    let (mut series, mut used, mut without) = (HashMap::new(), HashMap::<_, Vec<JobId>>::new(), BTreeSet::new());
+    for stamped in ledger.events(run)? {
+        match stamped?.event {
+            FarmEvent::JobFinished { report, .. } => drop(series.insert(report.id, Series::of(&report))),
+            FarmEvent::JobUsed { scenario, job } => used.entry(scenario).or_default().push(job),
+            FarmEvent::ScenarioFinished { scenario, judgement, .. } if judgement.verdict != Verdict::Pass => {
+                let jobs = used.remove(&scenario).unwrap_or_default();
+                without.extend(jobs.iter().filter_map(|job| series.get(job).cloned()));
+            }
+            _ => {}
+        }
+    }
+    Ok(without)
 }
 
 /// The first Ctrl-C (or SIGTERM, or a terminal that is closed) ends the run cleanly, with its reports; a second one ends

@@ -234,6 +234,42 @@ fn a_clean_pass_on_the_branch_of_the_rule_is_accepted_and_no_other() {
     project.tinyfarm(&["compare", "baseline", &commit]).expect(0, &["0 worse", &format!("(commit {commit})")]);
 }
 
+#[test]
+fn the_rule_of_a_branch_means_no_merge_request_and_nothing_that_did_not_pass() {
+    let project = wave::project("[baselines]\nbranches = [\"main\"]\n");
+    let rule = "[[quarantine]]\nfeature = \"features/loose.feature\"\nowner = \"Ada\"\nreason = \"known\"\nuntil = 2999-12-31\n";
+    let config = std::fs::read_to_string(project.path().join("tinyfarm.toml")).unwrap();
+    project.file("tinyfarm.toml", format!("{config}{rule}"));
+    let loose = "Feature: loose\n  Scenario: loose\n    Given the model \"wave\" and the dataset \"points\"\n    \
+                 When it runs on the host\n    Then the mean absolute error is at most 0.0000001\n";
+    let other = "Given the model \"wave\" and the dataset \"../few.csv\"\nWhen it runs on the host";
+    project
+        .scenario(other)
+        .file("few.csv", "x,y\n1,0.84\n")
+        .file("features/loose.feature", loose)
+        .file(".gitignore", "ledger.sqlite*\nreport\n");
+    for arguments in [&["init", "-q", "-b", "main"][..], &["add", "."], &["commit", "-q", "-m", "first"]] {
+        git(&project, arguments);
+    }
+    // A fork's branch of the same name, as CI has it.
+    git(&project, &["checkout", "-q", "--detach"]);
+    let mut command = project.command(&["run", "--report", "report"]);
+    let output = command.env("GITHUB_HEAD_REF", "main").env("GITHUB_REF_NAME", "7/merge").output().unwrap();
+    project.ended(output).expect(0, &["not accepted as the baseline of branch main: this is a merge request or a tag"]);
+    git(&project, &["checkout", "-q", "main"]);
+    project.run().expect(
+        0,
+        &[
+            "1 pass, 1 quarantined (1 fail)",
+            "accepted as the baseline of branch main: 1 series",
+            "not accepted, for a scenario in quarantine did not pass with them: 1 series",
+        ],
+    );
+    let list = json(&project, &["baseline", "list", "--format", "json"]).1;
+    let datasets = list.as_array().unwrap().iter().map(|it| it["series"]["dataset"].as_str().unwrap());
+    assert!(datasets.clone().count() > 0 && datasets.clone().all(|name| name != "points"), "{list}");
+}
+
 /// What became of a metric in the only series.
 #[track_caller]
 fn change<'a>(changes: &'a Value, metric: &str) -> &'a str {

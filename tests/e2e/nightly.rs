@@ -11,7 +11,7 @@ use std::{
     fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{TcpListener, TcpStream},
-    process::Command,
+    process::{Command, Stdio},
     sync::{Arc, Mutex},
     thread,
 };
@@ -212,7 +212,7 @@ fn what_was_killed_is_begun_anew_where_asked_for_or_where_its_files_are_no_more(
         (
             |_| {},
             &["--target", "qemu:mps2-an385"],
-            "begins anew: models, datasets, targets, baselines or the configuration are not the same",
+            "begins anew: models, datasets, targets, their tools, baselines or the configuration are not the same",
         ),
         (
             |project| {
@@ -220,7 +220,7 @@ fn what_was_killed_is_begun_anew_where_asked_for_or_where_its_files_are_no_more(
                 project.file("tinyfarm.toml", format!("retries = 3\n{file}"));
             },
             &[],
-            "begins anew: models, datasets, targets, baselines or the configuration are not the same",
+            "begins anew: models, datasets, targets, their tools, baselines or the configuration are not the same",
         ),
         (
             |project| {
@@ -269,6 +269,93 @@ fn boards_are_checked_first_and_standard_output_stays_with_the_events() {
     let ended = project.tinyfarm(&words);
     ended.expect(3, &["one: health check failed"]);
     assert!(ended.out.contains("one: health check failed"), "{}", ended.out);
+}
+
+#[test]
+fn what_was_killed_with_changes_or_while_it_was_interrupted_is_begun_anew() {
+    let project = project("");
+    git(&project, &["init", "-q", "-b", "main"]);
+    git(&project, &["add", "-A"]);
+    git(&project, &["commit", "-q", "-m", "one"]);
+    let script = fs::read_to_string(project.path().join("qemu")).unwrap();
+    let name = cut(&project);
+    firmware::testing::write_program(&project.path().join("qemu"), &format!("{script}# Another word.\n")).unwrap();
+    nightly(&project, &[]).expect(0, &[&format!("nightly {name} was cut short"), "files differ from the commit"]);
+    git(&project, &["checkout", "-q", "qemu"]);
+    // With the changes that were there then.
+    fs::remove_file(project.path().join("ledger.sqlite")).unwrap();
+    firmware::testing::write_program(&project.path().join("qemu"), &format!("{script}# Another word.\n")).unwrap();
+    let name = cut(&project);
+    git(&project, &["checkout", "-q", "qemu"]);
+    nightly(&project, &[]).expect(0, &[&format!("nightly {name} was cut short"), "files differ from the commit"]);
+
+    // Of an interruption that was not over when the kill came.
+    fs::remove_file(project.path().join("ledger.sqlite")).unwrap();
+    let name = cut(&project);
+    let exported = project.tinyfarm(&["ledger", "export"]).out;
+    let at = exported.rfind("\"event\":\"scenario-finished\"").expect("one is finished");
+    let (before, last) = exported.split_at(at);
+    let passed = "\"judgement\":{\"verdict\":\"pass\",\"reason\":\"\"}";
+    assert!(last.contains(passed), "{last}");
+    let last = last.replacen(passed, "\"judgement\":{\"verdict\":\"blocked\",\"reason\":\"interrupted\"}", 1);
+    fs::remove_file(project.path().join("ledger.sqlite")).unwrap();
+    project.file("export.jsonl", format!("{before}{last}"));
+    project.tinyfarm(&["ledger", "import", "export.jsonl"]).expect(0, &[]);
+    let ended = nightly(&project, &[]);
+    ended.expect(0, &[&format!("nightly {name} was cut short"), "somebody had interrupted it"]);
+    assert_eq!(scenarios(&ended), ALL);
+}
+
+#[test]
+fn two_at_once_each_sweep_their_own() {
+    let project = project("");
+    let start = |target: &str| {
+        let mut command = project.command(&["nightly", "--fresh", "--report", target, "--target", target]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    for _ in 0..5 {
+        for (target, child) in ["host", EMULATOR].map(|target| (target, start(target))) {
+            let ended = project.ended(child.wait_with_output().unwrap());
+            ended.expect(0, &["2 scenarios: 2 pass"]);
+            assert!(ended.out.contains(&format!("wave over few on {target}")), "{}", ended.said());
+        }
+    }
+}
+
+#[test]
+fn a_webhook_hears_of_a_night_that_did_not_come_to_its_end() {
+    let server = Server::new(&[200, 200]);
+    let project = project("");
+    let ended = project.tinyfarm(&["nightly", "--target", "nothing", "--webhook", &server.url()]);
+    ended.expect(2, &["no target is called `nothing`"]);
+    let (_, body) = server.bodies().remove(0);
+    assert_eq!((&body["exit_code"], &body["state"]), (&2.into(), &"none".into()), "{body}");
+    assert!(body["error"].as_str().is_some_and(|error| error.contains("no target is called")), "{body}");
+    // What ran stands, though what changed cannot be written.
+    fs::create_dir_all(project.path().join("report/nightly-changes.md")).unwrap();
+    let ended = on_host(&project, &["--webhook", &server.url()]);
+    ended.expect(3, &["2 scenarios: 2 pass", "nightly-changes.md"]);
+    let (_, body) = server.bodies().remove(1);
+    assert_eq!((&body["exit_code"], &body["verdicts"]["pass"]), (&3.into(), &2.into()), "{body}");
+}
+
+#[test]
+fn a_night_is_compared_with_those_of_its_branch() {
+    let project = project("");
+    git(&project, &["init", "-q", "-b", "main"]);
+    git(&project, &["add", "-A"]);
+    git(&project, &["commit", "-q", "-m", "one"]);
+    on_host(&project, &[]).expect(0, &["no nightly of branch main before this one"]);
+    git(&project, &["checkout", "-q", "-b", "worse"]);
+    project.file("models/wave/wave.tflite", wave::worse_model());
+    git(&project, &["commit", "-q", "-a", "-m", "worse"]);
+    on_host(&project, &[]).expect(0, &["no nightly of branch worse before this one"]);
+    // Merged without a look, it is told where it arrives.
+    git(&project, &["checkout", "-q", "main"]);
+    git(&project, &["merge", "-q", "worse"]);
+    let ended = on_host(&project, &[]);
+    ended.expect(1, &["2 series compared", "worse"]);
+    assert!(!ended.said().contains(": 0 worse"), "{}", ended.said());
 }
 
 #[test]
@@ -353,6 +440,7 @@ fn a_webhook_is_sent_the_summary_once() {
     let expected = serde_json::json!({
         "run": wave::latest(&project),
         "state": "finished",
+        "error": null,
         "commit": null,
         "branch": null,
         "exit_code": 0,
