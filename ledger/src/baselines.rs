@@ -162,10 +162,7 @@ impl Ledger {
                 Some(_) => "WHERE series = (SELECT id FROM series WHERE model = ?1 AND dataset = ?2 AND target = ?3)",
                 None => "WHERE ?1 IS NULL AND ?2 IS NULL AND ?3 IS NULL",
             };
-            let sql = format!(
-                "SELECT {COLUMNS} FROM {TABLES} WHERE acceptance.id IN
-                 (SELECT max(id) FROM acceptance {wanted} GROUP BY series, metric)"
-            );
+            let sql = format!("SELECT {COLUMNS} FROM {TABLES} WHERE acceptance.id IN ({})", in_force(wanted));
             connection
                 .prepare_cached(&sql)?
                 .query_map(params![model, dataset, target], acceptance)?
@@ -190,7 +187,7 @@ impl Ledger {
     /// It cannot be read.
     pub fn acceptances(&self, filter: &SeriesFilter) -> Result<Vec<Acceptance>> {
         let all = self.read(|connection| {
-            let sql = format!("SELECT {COLUMNS} FROM {TABLES} ORDER BY acceptance.id DESC");
+            let sql = format!("SELECT {COLUMNS} FROM {TABLES} ORDER BY at DESC, acceptance.id DESC");
             connection.prepare_cached(&sql)?.query_map((), acceptance)?.collect::<rusqlite::Result<Vec<_>>>()
         })?;
         Ok(all.into_iter().filter(|it| filter.wants(&it.series)).collect())
@@ -237,8 +234,82 @@ fn acceptance(row: &Row<'_>) -> rusqlite::Result<Acceptance> {
     })
 }
 
-/// The acceptances that stand on what `run` measured, the oldest first.
-pub(crate) fn of_run(connection: &Connection, run: &str) -> rusqlite::Result<Vec<Acceptance>> {
-    let sql = format!("SELECT {COLUMNS} FROM {TABLES} WHERE run = ? ORDER BY acceptance.id");
-    connection.prepare_cached(&sql)?.query_map([run], acceptance)?.collect()
+/// The statement that finds the newest acceptance of each series and metric, of those that `wanted` says.
+pub(crate) fn in_force(wanted: &str) -> String {
+    format!(
+        "SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY series, metric ORDER BY at DESC, id DESC) AS place
+                         FROM acceptance {wanted}) WHERE place = 1"
+    )
+}
+
+/// The acceptances that stand on what `runs` measured, or all, the oldest first.
+pub(crate) fn of_runs(connection: &Connection, runs: Option<&[String]>) -> rusqlite::Result<Vec<Acceptance>> {
+    let of = |wanted: &str| format!("SELECT {COLUMNS} FROM {TABLES} {wanted} ORDER BY at, acceptance.id");
+    let Some(runs) = runs else {
+        return connection.prepare_cached(&of(""))?.query_map((), acceptance)?.collect();
+    };
+    let mut all = Vec::new();
+    for run in runs {
+        let mut select = connection.prepare_cached(&of("WHERE run = ?"))?;
+        for it in select.query_map([run], acceptance)? {
+            all.push(it?);
+        }
+    }
+    all.sort_by_key(|it| it.at);
+    Ok(all)
+}
+
+/// Whether exactly this is there.
+pub(crate) fn is_there(connection: &Connection, it: &Acceptance) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM acceptance WHERE series = ? AND metric = ? AND at = ? AND value IS ?
+             AND outputs IS ? AND run = ? AND who = ? AND reason = ?)",
+        )?
+        .query_row(
+            params![
+                series_id(connection, &it.series)?,
+                metric_id(connection, &it.metric)?,
+                column(it.at),
+                it.value,
+                it.outputs.map(|digest| digest.to_string()),
+                it.run,
+                it.who,
+                it.reason,
+            ],
+            |row| row.get(0),
+        )
+}
+
+/// What is wrong with acceptances: rows that cannot be read, and figures that their run, where it is there, did not measure.
+pub(crate) fn unsound(ledger: &Ledger) -> Result<Vec<(Option<String>, String)>> {
+    let rows = ledger.read(|connection| {
+        let sql = format!("SELECT {COLUMNS} FROM {TABLES} ORDER BY acceptance.id");
+        let mut select = connection.prepare_cached(&sql)?;
+        Ok(select.query_map((), |row| Ok(acceptance(row)))?.collect::<rusqlite::Result<Vec<_>>>()?)
+    })?;
+    let (mut measured, mut wrong) = (BTreeMap::new(), Vec::new());
+    for row in rows {
+        let it = match row {
+            Ok(it) => it,
+            Err(error) => {
+                wrong.push((None, format!("an accepted figure cannot be read: {error}")));
+                continue;
+            }
+        };
+        let figures = measured.entry(it.run.clone()).or_insert_with(|| ledger.figures(&it.run).ok());
+        // A run may have been pruned since.
+        let Some(figures) = figures else { continue };
+        let found = figures.get(&it.series);
+        let same = match it.value {
+            Some(value) => found.and_then(|found| found.figures.get(&it.metric)) == Some(&value),
+            None => found.map(|found| found.outputs) == it.outputs,
+        };
+        if !same {
+            let Series { model, dataset, target } = &it.series;
+            let what = format!("the accepted {} of {model} over {dataset} on {target}", it.metric);
+            wrong.push((Some(it.run), format!("{what} is not what it measured")));
+        }
+    }
+    Ok(wrong)
 }

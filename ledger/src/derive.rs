@@ -3,7 +3,7 @@
 
 use crate::runs::verdict_of;
 use farm::{
-    Evidence, FarmEvent, JobReport, Stamped, Verdict,
+    Evidence, FarmEvent, Inference, JobReport, Stamped, Verdict,
     history::{self, Series},
     metrics::Summary,
 };
@@ -151,7 +151,7 @@ fn job(
             figure.execute(params![id, metric_id(connection, followed.metric)?, followed.value])?;
         }
     }
-    if let Some(buckets) = evidence.and_then(histogram) {
+    if let Some(buckets) = evidence.and_then(|evidence| histogram(&evidence.inferences)) {
         connection
             .prepare_cached("INSERT INTO histogram (job, buckets) VALUES (?, ?)")?
             .execute(params![id, buckets])?;
@@ -161,9 +161,10 @@ fn job(
 }
 
 /// How the ticks of all inferences are distributed; `None` of none.
-fn histogram(evidence: &Evidence) -> Option<Vec<u8>> {
-    let mut histogram = Histogram::<u64>::new(DIGITS).ok()?;
-    evidence.inferences.iter().for_each(|inference| histogram.saturating_record(inference.ticks));
+fn histogram(inferences: &[Inference]) -> Option<Vec<u8>> {
+    let most = inferences.iter().map(|inference| inference.ticks).max()?;
+    let mut histogram = Histogram::<u64>::new_with_bounds(1, most.max(2), DIGITS).ok()?;
+    inferences.iter().try_for_each(|inference| histogram.record(inference.ticks)).ok()?;
     let mut bytes = Vec::new();
     (!histogram.is_empty()).then(|| V2Serializer::new().serialize(&histogram, &mut bytes).ok())??;
     let mut out = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -237,4 +238,24 @@ pub(crate) fn micros(duration: Duration) -> i64 {
 
 pub(crate) fn json<T: Serialize>(value: &T) -> rusqlite::Result<String> {
     serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_histogram_reads_back_to_three_digits_however_long_inferences_take() {
+        let ticks = [0, 3, 2_000, 89_452_418, u64::MAX / 4];
+        let inferences = ticks.map(|ticks| Inference { output: Vec::new(), ticks });
+        let bytes = histogram(&inferences).unwrap();
+        let mut plain = flate2::read::ZlibDecoder::new(bytes.as_slice());
+        let back: Histogram<u64> = hdrhistogram::serialization::Deserializer::new().deserialize(&mut plain).unwrap();
+        assert_eq!(back.len(), 5);
+        for (place, ticks) in ticks.iter().enumerate() {
+            let found = back.value_at_quantile((place as f64 + 1.0) / 5.0);
+            assert!(found.abs_diff(*ticks) as f64 <= *ticks as f64 / 1_000.0, "{found} for {ticks}");
+        }
+    }
 }

@@ -85,6 +85,12 @@ pub enum LedgerError {
         /// Which run.
         run: String,
     },
+    /// A run that ended is not gone on with.
+    #[error("run {run} has come to its end meanwhile; begin another")]
+    Ended {
+        /// Which run.
+        run: String,
+    },
     /// Nothing was there to accept.
     #[error("nothing to accept in run {run}: {why}")]
     NothingToAccept {

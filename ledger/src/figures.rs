@@ -7,7 +7,7 @@ use farm::{
 };
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 impl Ledger {
     /// What `run` (its whole name) measured: of each series the last job that brought evidence, first measurements only.
@@ -127,11 +127,11 @@ fn values(
     ))?;
     let [model, dataset] = [model, dataset].map(|digest| digest.map(|digest| digest.to_string()));
     let mut rows = select.query(params![series, metric, model, dataset])?;
-    let (mut values, mut last) = (Vec::new(), None);
+    let (mut values, mut seen) = (Vec::new(), HashSet::new());
     while let Some(row) = rows.next()? {
         let run: i64 = row.get(0)?;
-        // Of several jobs of a run the last one counts, which comes first here.
-        if last.replace(run) == Some(run) {
+        // Of several jobs of a run the last one counts, which comes first here. Those of two runs may alternate.
+        if !seen.insert(run) {
             continue;
         }
         if values.len() == limit {
@@ -159,12 +159,12 @@ fn points(connection: &Connection, series: i64, metric: &str, limit: usize) -> r
          ORDER BY job.at DESC, job.id DESC",
     )?;
     let mut rows = select.query(params![series, metric])?;
-    let mut points: Vec<TrendPoint> = Vec::new();
+    let (mut points, mut seen): (Vec<TrendPoint>, _) = (Vec::new(), HashSet::new());
     while let Some(row) = rows.next()? {
         let point =
             TrendPoint { run: row.get(0)?, commit: row.get(1)?, at: runs::timestamp(row.get(2)?), value: row.get(3)? };
-        // Of several jobs of a run the last one counts, which comes first here.
-        if points.last().is_some_and(|known| known.run == point.run) {
+        // As above.
+        if !seen.insert(point.run.clone()) {
             continue;
         }
         if points.len() == limit {

@@ -68,8 +68,10 @@ impl Ledger {
         self.read(|connection| {
             let mut select = connection.prepare_cached(
                 "WITH retried AS (
-                     SELECT series, count(*) AS count, max(id) AS latest FROM job
-                     WHERE attempts > 1 AND at >= ?1 GROUP BY series)
+                     SELECT series, count(*) AS count,
+                            (SELECT id FROM job AS other WHERE other.series = job.series AND attempts > 1
+                             ORDER BY at DESC, id DESC LIMIT 1) AS latest
+                     FROM job WHERE attempts > 1 AND at >= ?1 GROUP BY series)
                  SELECT series.model, series.dataset, series.target, retried.count,
                         (SELECT count(*) FROM job WHERE job.series = retried.series AND at >= ?1),
                         attempt.reason, attempt.target, run.name, job.at

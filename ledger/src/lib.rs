@@ -40,5 +40,5 @@ pub use record::Recorder;
 pub use rows::{
     JobRow, OutcomeRow, RunFilter, RunRow, RunState, SeriesFigures, SeriesFilter, Trend, TrendPoint, Verdicts,
 };
-pub use transfer::Imported;
+pub use transfer::{Exported, Imported};
 pub use verify::Finding;

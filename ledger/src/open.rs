@@ -14,7 +14,7 @@ use std::{
 };
 
 /// The SQL that makes version n of version n - 1; the first is version 1.
-const MIGRATIONS: &[&str] = &[include_str!("schema/1.sql")];
+pub(crate) const MIGRATIONS: &[&str] = &[include_str!("schema/1.sql")];
 
 /// "TFLG": tells a ledger from any other SQLite file.
 const APPLICATION: i64 = 0x5446_4c47;
@@ -123,6 +123,10 @@ fn connect(path: &Path, create: bool) -> Result<Connection> {
             let detail = "it is another program's SQLite database".to_owned();
             Err(LedgerError::NotALedger { path: path.to_owned(), detail })
         }
+        () if tables > 0 && found == 0 => {
+            let detail = "it does not say of which version it is".to_owned();
+            Err(LedgerError::Damaged { path: path.to_owned(), detail })
+        }
         () if found > known => Err(LedgerError::Newer { path: path.to_owned(), found, known }),
         () => Ok(if tables == 0 { 0 } else { found }),
     };
@@ -171,7 +175,11 @@ impl RunLock {
 
     /// Whether some process has the lock of `run`.
     pub(crate) fn is_held(ledger: &Path, run: &str) -> bool {
-        OpenOptions::new().write(true).open(Self::file(ledger, run)).is_ok_and(|file| is_locked(&file))
+        match File::open(Self::file(ledger, run)) {
+            Ok(file) => is_locked(&file),
+            // Somebody else's, of which nothing can be known.
+            Err(error) => error.kind() == std::io::ErrorKind::PermissionDenied,
+        }
     }
 
     fn file(ledger: &Path, run: &str) -> PathBuf {

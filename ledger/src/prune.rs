@@ -1,6 +1,6 @@
 //! What is old taken out. A run that a baseline stands on stays, and so does one that is under way.
 
-use crate::{Ledger, RunFilter, RunRow, RunState, error::Result, open::RunLock};
+use crate::{Ledger, RunFilter, RunRow, RunState, baselines::in_force, error::Result, open::RunLock};
 use jiff::Timestamp;
 use rusqlite::params;
 use std::collections::BTreeSet;
@@ -36,8 +36,8 @@ impl Ledger {
     /// It cannot be written; nothing is taken out then.
     pub fn prune(&self, rule: &PruneRule) -> Result<Pruned> {
         let accepted: BTreeSet<String> = self.read(|connection| {
-            let sql = "SELECT DISTINCT run FROM acceptance WHERE id IN (SELECT max(id) FROM acceptance GROUP BY series, metric)";
-            connection.prepare_cached(sql)?.query_map((), |row| row.get(0))?.collect()
+            let sql = format!("SELECT DISTINCT run FROM acceptance WHERE id IN ({})", in_force(""));
+            connection.prepare_cached(&sql)?.query_map((), |row| row.get(0))?.collect()
         })?;
         let runs = self.runs(&RunFilter::default())?;
         let old =
@@ -57,8 +57,7 @@ impl Ledger {
             // Nobody can write here: neither can the ledger be, which says so itself.
             Err(_) => true,
         };
-        let writes = !rule.dry_run && !rule.events_only;
-        let chosen = chosen.into_iter().filter(|run| !writes || run.state != RunState::Cut || free(run)).collect();
+        let chosen = chosen.into_iter().filter(|run| rule.dry_run || run.state != RunState::Cut || free(run)).collect();
         let names = |runs: Vec<RunRow>| runs.into_iter().map(|run| run.name).collect::<Vec<_>>();
         let mut pruned = Pruned { runs: names(chosen), kept: names(kept), freed: 0 };
         if rule.dry_run || pruned.runs.is_empty() {
@@ -72,7 +71,10 @@ impl Ledger {
                 false => "DELETE FROM run WHERE name = ?",
             };
             let mut delete = connection.prepare(sql).map_err(self.failed("write"))?;
+            let mut mark =
+                connection.prepare("UPDATE run SET pruned = 1 WHERE name = ?").map_err(self.failed("write"))?;
             for name in &pruned.runs {
+                mark.execute(params![name]).map_err(self.failed("write"))?;
                 delete.execute(params![name]).map_err(self.failed("write"))?;
             }
             Ok(())

@@ -45,11 +45,15 @@ impl Ledger {
     /// again, and ignored here.
     ///
     /// # Errors
-    /// There is no such run, or it is under way.
+    /// There is no such run, it is under way, or has come to its end.
     pub fn resume(&self, run: &str) -> Result<Recorder> {
         let (id, row) = self.find_exact(run)?;
         let mut recorder = self.record()?;
         recorder.take_lock(&row.name)?;
+        // Whoever had it may have come to the end meanwhile.
+        if self.find_exact(run)?.1.state != crate::RunState::Running {
+            return Err(LedgerError::Ended { run: run.to_owned() });
+        }
         (recorder.run, recorder.resuming) = (Some(id), true);
         Ok(recorder)
     }
@@ -161,8 +165,8 @@ pub(crate) fn write(connection: &Connection, run: Option<i64>, events: &[Stamped
         number = derive::apply(connection, number, event)?;
     }
     if let Some(number) = number {
-        let chunk = news::pack(events).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
-        news::append(connection, number, &chunk)?;
+        let chunks = news::pack(events).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+        chunks.iter().try_for_each(|chunk| news::append(connection, number, chunk))?;
     }
     Ok(number)
 }

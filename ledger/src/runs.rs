@@ -64,7 +64,7 @@ impl Ledger {
         if let Ok((_, run)) = self.find_exact(selector) {
             return Ok(run);
         }
-        let beginning = |column: &str, more: &str| {
+        let beginning = |selector: &str, column: &str, more: &str| {
             // A range instead of LIKE: an index serves it, and nothing in the words has a meaning.
             let past = format!("{selector}\u{10ffff}");
             self.read(|connection| {
@@ -73,14 +73,14 @@ impl Ledger {
                      ORDER BY started DESC, id DESC LIMIT {}",
                     CANDIDATES + 1
                 ))?;
-                select.query_map([selector, &past], row)?.collect::<rusqlite::Result<Vec<_>>>()
+                select.query_map([selector, past.as_str()], row)?.collect::<rusqlite::Result<Vec<_>>>()
             })
         };
-        let named = if selector.is_empty() { Vec::new() } else { beginning("name", "")? };
+        let named = if selector.is_empty() { Vec::new() } else { beginning(selector, "name", "")? };
         let is_commit = selector.len() >= 4 && selector.bytes().all(|digit| digit.is_ascii_hexdigit());
         match &named[..] {
             [] if is_commit => {
-                let finished = beginning("commit_id", "AND state = 'finished'")?;
+                let finished = beginning(&selector.to_lowercase(), "commit_id", "AND state = 'finished'")?;
                 let first = finished.into_iter().next();
                 first.map(|(_, run)| self.with_state(run)).ok_or_else(|| {
                     unknown("it is no run's name, and no run of a commit that begins so has finished".to_owned())

@@ -1,8 +1,8 @@
 //! Whether a ledger is sound: the file, its references, its events, and that its rows are what the events amount to.
 
-use crate::{Ledger, RunFilter, RunState, error::Result, open, record};
+use crate::{Ledger, RunState, baselines, error::Result, open, record};
 use rusqlite::{Connection, types::Value};
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 /// Something that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,8 +78,19 @@ impl Ledger {
             }
             Err(error) => findings.push(whole(error.to_string())),
         }
-        let runs = match self.runs(&RunFilter::default()) {
-            Ok(runs) => runs,
+        match self.read(|connection| differs_in(connection)) {
+            Ok(details) => findings.extend(details.into_iter().map(whole)),
+            Err(error) => findings.push(whole(error.to_string())),
+        }
+        // One by one: a row that cannot be read must not hide the others.
+        let names = self.read(|connection| {
+            let mut select = connection.prepare("SELECT name, pruned FROM run ORDER BY started")?;
+            select
+                .query_map((), |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect::<rusqlite::Result<Vec<(String, bool)>>>()
+        });
+        let names = match names {
+            Ok(names) => names,
             // What is damaged beyond reading was told above.
             Err(error) if findings.is_empty() => return Err(error),
             Err(error) => {
@@ -87,13 +98,21 @@ impl Ledger {
                 return Ok(findings);
             }
         };
-        for run in runs.into_iter().filter(|run| run.has_events && run.state != RunState::Running) {
-            match self.verify_run(&run.name) {
-                Ok(details) => {
-                    findings.extend(details.into_iter().map(|detail| Finding { run: Some(run.name.clone()), detail }));
-                }
-                Err(error) => findings.push(Finding { run: Some(run.name), detail: error.to_string() }),
+        for (name, pruned) in names {
+            let of_run = |detail| Finding { run: Some(name.clone()), detail };
+            match self.find_exact(&name) {
+                Ok((_, run)) if run.state == RunState::Running || (pruned && !run.has_events) => {}
+                Ok((_, run)) if !run.has_events => findings.push(of_run("its events are gone".to_owned())),
+                Ok(_) => match self.verify_run(&name) {
+                    Ok(details) => findings.extend(details.into_iter().map(of_run)),
+                    Err(error) => findings.push(of_run(error.to_string())),
+                },
+                Err(error) => findings.push(of_run(format!("its row cannot be read: {error}"))),
             }
+        }
+        match baselines::unsound(self) {
+            Ok(all) => findings.extend(all.into_iter().map(|(run, detail)| Finding { run, detail })),
+            Err(error) => findings.push(whole(error.to_string())),
         }
         Ok(findings)
     }
@@ -122,6 +141,21 @@ impl Ledger {
         }
         Ok(findings)
     }
+}
+
+/// Tables and indexes that are not as this version makes them.
+fn differs_in(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let all = |connection: &Connection| {
+        let mut select =
+            connection.prepare("SELECT type || ' ' || name, sql FROM sqlite_schema WHERE sql IS NOT NULL")?;
+        let rows = select.query_map((), |row| Ok((row.get(0)?, row.get(1)?)))?;
+        rows.collect::<rusqlite::Result<BTreeMap<String, String>>>()
+    };
+    let fresh = Connection::open_in_memory()?;
+    open::MIGRATIONS.iter().try_for_each(|migration| fresh.execute_batch(migration))?;
+    let (kept, wanted) = (all(connection)?, all(&fresh)?);
+    let missing = wanted.iter().filter(|(name, sql)| kept.get(*name) != Some(sql));
+    Ok(missing.map(|(name, _)| format!("the {name} is missing, or is another")).collect())
 }
 
 fn rows(connection: &Connection, sql: &str, run: i64) -> rusqlite::Result<Vec<Vec<Value>>> {

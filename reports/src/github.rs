@@ -71,13 +71,13 @@ impl Reporter for GitHub {
 }
 
 /// An annotation to be.
-struct Note {
+pub(crate) struct Note {
     /// File and line.
-    place: Option<(String, usize)>,
-    title: String,
-    text: String,
+    pub place: Option<(String, usize)>,
+    pub title: String,
+    pub text: String,
     /// What it is called where it is only named.
-    name: String,
+    pub name: String,
 }
 
 /// The workflow commands for a run.
@@ -132,7 +132,7 @@ fn of_retried(job: &JobAccount, account: &Account) -> Note {
 }
 
 /// The commands for `notes`, the worst of which comes first.
-fn commands(kind: &str, mut notes: Vec<Note>) -> Vec<String> {
+pub(crate) fn commands(kind: &str, mut notes: Vec<Note>) -> Vec<String> {
     if notes.len() > MOST {
         let rest = notes.split_off(MOST - 1);
         let mut names: Vec<String> = rest.iter().take(NAMES).map(|note| note.name.clone()).collect();

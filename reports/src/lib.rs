@@ -11,11 +11,13 @@
 //! | [`tally`] | scenarios counted by verdict |
 //! | [`console`] | for people: live on a terminal, plain lines elsewhere |
 //! | [`documents`] | files that are written as a whole when the run has ended: HTML, Markdown, CSV and others |
+//! | [`markdown`] | the text for merge requests, and what others need to write such text |
 //! | [`lines`] | for programs on the other end of a pipe: each event as a line of JSON |
 //! | [`github`] | plain lines, and annotations for GitHub Actions |
 //! | [`junit`] | `junit.xml`, for CI |
 //! | [`messages`] | `messages.ndjson`: Cucumber Messages, for the Cucumber ecosystem's own tools |
 //! | [`json`] | `report.json` and `evidence.jsonl`, with a published schema |
+//! | [`refused`] | a run that did not begin, because its features are wrong |
 //! | [`text`] | numbers and untrusted text as people read them |
 
 pub mod collect;
@@ -26,8 +28,10 @@ pub mod github;
 pub mod json;
 pub mod junit;
 pub mod lines;
+pub mod markdown;
 pub mod messages;
 pub mod options;
+pub mod refused;
 pub mod reporter;
 pub mod tally;
 pub mod text;
@@ -37,7 +41,6 @@ mod describe;
 mod eembc;
 mod figures;
 mod html;
-mod markdown;
 mod quality;
 mod table;
 

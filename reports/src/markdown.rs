@@ -161,13 +161,13 @@ fn changed(figure: &FollowedFigure, baseline: f64, known: &MetricHistory) -> Opt
     beyond.then_some(if better { "better" } else { WORSE })
 }
 
-/// What has been written so far.
-#[derive(Default)]
-struct Page(String);
+/// A text that stays short enough for a comment: of a long table the first rows.
+#[derive(Debug, Default)]
+pub struct Page(pub String);
 
 impl Page {
     /// A section with a table, if there are rows. Cells are Markdown.
-    fn table<const N: usize>(
+    pub fn table<const N: usize>(
         &mut self,
         title: &str,
         head: [&str; N],
@@ -194,7 +194,7 @@ impl Page {
 
 /// Text that stays text: no markup, no link, and no mention of people or issues, which GitHub and GitLab find in any text
 /// that is not code. A space without width after their signs keeps them from it.
-fn plain(text: &str) -> String {
+pub fn plain(text: &str) -> String {
     let text = escape(text);
     let mut out = String::with_capacity(text.len() + 8);
     let mut rest = text.chars().peekable();

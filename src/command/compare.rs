@@ -11,7 +11,10 @@ use farm::{
 };
 use ledger::{Ledger, LedgerError, RunRow, SeriesFigures, SeriesFilter};
 use miette::IntoDiagnostic as _;
-use reports::text::escape;
+use reports::{
+    markdown::{Page, plain},
+    text::escape,
+};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -257,34 +260,24 @@ impl Changes {
 
     /// For merge requests.
     pub fn markdown(&self, all: bool) -> String {
-        let mut lines = vec![
-            format!("### Changes from {} to {}", cell(&self.before), cell(&self.after)),
-            String::new(),
-            format!("{}.", self.summary()),
-        ];
-        let told = self.told(all);
-        if !told.is_empty() {
-            lines.push("\n| model | dataset | target | metric | change | |".to_owned());
-            lines.push("|---|---|---|---|---|---|".to_owned());
-        }
-        for (series, figures) in told {
-            let Series { model, dataset, target } = series;
-            let series = format!("| {} | {} | {} |", cell(model), cell(dataset), cell(&target.0));
-            for figure in figures {
+        let (before, after) = (plain(&self.before), plain(&self.after));
+        let mut page = Page(format!("### Changes from {before} to {after}\n\n{}.\n", self.summary()));
+        let told = self.told(all).into_iter().flat_map(|(series, figures)| {
+            figures.into_iter().map(move |figure| {
                 let change =
                     if figure.kind.is_worse() { format!("**{}**", figure.change) } else { figure.change.to_owned() };
-                lines.push(format!("{series} {} | {change} | {} |", cell(&figure.metric), cell(&figure.words)));
-            }
-        }
+                let [model, dataset, target] =
+                    [&series.model, &series.dataset, &series.target.0].map(|name| plain(name));
+                [model, dataset, target, plain(&figure.metric), change, plain(&figure.words)]
+            })
+        });
+        let told: Vec<_> = told.collect();
+        page.table("Figures", ["model", "dataset", "target", "metric", "change", ""], told.into_iter());
         for (what, series) in [("Only before", &self.gone), ("Only after", &self.new)] {
-            if !series.is_empty() {
-                lines.push(format!(
-                    "\n{what}: {}",
-                    series.iter().map(|it| cell(&named(it))).collect::<Vec<_>>().join(", ")
-                ));
-            }
+            let rows = series.iter().map(|it| [&it.model, &it.dataset, &it.target.0].map(|name| plain(name)));
+            page.table(what, ["model", "dataset", "target"], rows);
         }
-        lines.join("\n")
+        page.0
     }
 }
 
@@ -298,18 +291,4 @@ fn described(run: &RunRow) -> String {
 
 fn named(series: &Series) -> String {
     format!("{} over {} on {}", escape(&series.model), escape(&series.dataset), escape(&series.target.0))
-}
-
-/// Text in which Markdown sees no meaning, on one line.
-pub fn cell(text: &str) -> String {
-    let mut safe = String::new();
-    for c in escape(text).chars() {
-        match c {
-            '<' => safe.push_str("&lt;"),
-            '&' => safe.push_str("&amp;"),
-            '|' | '`' | '*' | '_' | '[' | ']' | '#' | '\\' | '~' | '@' | '!' => safe.extend(['\\', c]),
-            _ => safe.push(c),
-        }
-    }
-    safe
 }

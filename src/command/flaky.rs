@@ -50,7 +50,7 @@ pub fn run(config: &Config, arguments: &FlakyArgs) -> miette::Result<u8> {
             table.row(vec![
                 escape(&scenario.path).into_owned(),
                 escape(&scenario.name).into_owned(),
-                short(&scenario.commit).to_owned(),
+                escape(short(&scenario.commit)).into_owned(),
                 text::thousands(scenario.passed),
                 text::thousands(scenario.others),
                 text::short(scenario.reason.lines().next().unwrap_or_default()),

@@ -5,13 +5,14 @@ use crate::{
     cli::{ExportArgs, LedgerCommand, PruneArgs},
     config::Config,
 };
-use ::ledger::{Ledger, PruneRule};
+use ::ledger::{Exported, Ledger, LedgerError, PruneRule};
 use jiff::{SignedDuration, Timestamp};
 use miette::{Context as _, IntoDiagnostic as _};
 use reports::text::{self, count, escape};
 use std::{
     fs::File,
     io::{BufReader, BufWriter},
+    os::unix::ffi::OsStrExt as _,
     path::Path,
 };
 
@@ -19,7 +20,7 @@ use std::{
 pub fn run(config: &Config, what: LedgerCommand) -> miette::Result<u8> {
     match what {
         LedgerCommand::Prune(arguments) => prune(&super::ledger(config)?, &arguments)?,
-        LedgerCommand::Export(arguments) => export(&super::ledger(config)?, &arguments)?,
+        LedgerCommand::Export(arguments) => return export(&super::ledger(config)?, &arguments),
         LedgerCommand::Import { file } => import(config, &file)?,
         LedgerCommand::Verify => return verify(&super::ledger(config)?),
     }
@@ -46,22 +47,58 @@ fn prune(ledger: &Ledger, arguments: &PruneArgs) -> miette::Result<()> {
     }
 }
 
-fn export(ledger: &Ledger, arguments: &ExportArgs) -> miette::Result<()> {
+fn export(ledger: &Ledger, arguments: &ExportArgs) -> miette::Result<u8> {
     let names = arguments.runs.iter().map(|selector| ledger.find(selector).map(|run| run.name));
     let names = names.collect::<Result<Vec<_>, _>>().into_diagnostic()?;
     let names = (!names.is_empty()).then_some(names);
-    let Some(path) = &arguments.output else {
-        let written = ledger.export(&mut BufWriter::new(std::io::stdout().lock()), names.as_deref());
-        return match written {
+    let exported = match &arguments.output {
+        None => match ledger.export(&mut BufWriter::new(std::io::stdout().lock()), names.as_deref()) {
             // That no one reads on (`| head`) is no error.
-            Err(::ledger::LedgerError::Export(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-            written => written.map(drop).into_diagnostic(),
-        };
+            Err(LedgerError::Export(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(0),
+            exported => exported.into_diagnostic()?,
+        },
+        Some(path) => {
+            let exported = export_to(ledger, path, names.as_deref())?;
+            say(format_args!("{} written to {}", count(exported.runs as usize, "run"), path.display()))?;
+            exported
+        }
     };
-    let file = File::create(path).into_diagnostic().wrap_err_with(|| format!("cannot write {}", path.display()))?;
-    let runs = ledger.export(&mut BufWriter::new(&file), names.as_deref()).into_diagnostic()?;
-    file.sync_all().into_diagnostic().wrap_err_with(|| format!("cannot write {}", path.display()))?;
-    say(format_args!("{} written to {}", count(runs as usize, "run"), path.display()))
+    for (run, why) in &exported.left_out {
+        eprintln!("left out: {}", escape(&format!("run {run}: {why}")));
+    }
+    Ok(if exported.left_out.is_empty() { 0 } else { super::TROUBLE })
+}
+
+/// Exports into a file, which is replaced as a whole: an export that fails leaves the one from before.
+fn export_to(ledger: &Ledger, path: &Path, names: Option<&[String]>) -> miette::Result<Exported> {
+    let cannot = || format!("cannot write {}", path.display());
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let (to, own) = (real(path), real(ledger.path()));
+    let rest = to.as_os_str().as_bytes().strip_prefix(own.as_os_str().as_bytes());
+    if rest.is_some_and(|rest| matches!(rest, b"" | b"-wal" | b"-shm")) {
+        miette::bail!(help = "name another file", "{} is the ledger itself, or a file of it", path.display());
+    }
+    let into = |file: File| {
+        let exported = ledger.export(&mut BufWriter::new(&file), names).into_diagnostic()?;
+        Ok::<_, miette::Report>((file, exported))
+    };
+    // A device or a pipe is not replaced.
+    if std::fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+        let file = File::options().write(true).open(path).into_diagnostic().wrap_err_with(cannot)?;
+        return into(file).map(|(_, exported)| exported);
+    }
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(".partial");
+    let partial = Path::new(&partial);
+    let file = File::create(partial).into_diagnostic().wrap_err_with(cannot)?;
+    let written = into(file).and_then(|(file, exported)| {
+        let kept = file.sync_all().and_then(|()| std::fs::rename(partial, path));
+        kept.into_diagnostic().wrap_err_with(cannot).map(|()| exported)
+    });
+    if written.is_err() {
+        let _ = std::fs::remove_file(partial);
+    }
+    written
 }
 
 fn import(config: &Config, path: &Path) -> miette::Result<()> {

@@ -25,7 +25,10 @@ use ::ledger::Ledger;
 use ::steps::{Plan, PlanErrors, PlanOptions};
 use jiff::{Timestamp, tz::TimeZone};
 use miette::IntoDiagnostic as _;
-use reports::Table;
+use reports::{
+    Format, Table,
+    refused::{self, Wrong},
+};
 use serde::Serialize;
 use std::{
     fmt::Display,
@@ -67,23 +70,48 @@ fn plan(
     targets: &[farm::TargetInfo],
 ) -> miette::Result<Result<Plan, u8>> {
     let library = crate::targets::library(config)?;
-    plan_with(config, selection, require_boards, targets, &library)
+    let planned = plan_with(config, selection, require_boards, targets, &library);
+    Ok(planned.map_err(|errors| {
+        tell(&errors, config);
+        WRONG
+    }))
 }
 
-/// The same, with a library that is loaded.
+/// The same, with a library that is loaded; nothing is told.
 fn plan_with(
     config: &Config,
     selection: &Selection,
     require_boards: bool,
     targets: &[farm::TargetInfo],
     library: &farm::Library,
-) -> miette::Result<Result<Plan, u8>> {
+) -> Result<Plan, PlanErrors> {
     let paths = if selection.paths.is_empty() { seen_from_here(&config.features) } else { selection.paths.clone() };
     let options = plan_options(config, selection, require_boards);
-    Ok(Plan::new(&paths, &options, library, targets).map_err(|errors| {
-        tell(&errors, config);
-        WRONG
-    }))
+    Plan::new(&paths, &options, library, targets)
+}
+
+/// Tells what is wrong with the features of a run that is not begun for it, also where CI looks for its report. Returns the
+/// exit code.
+fn refuse(errors: &PlanErrors, config: &Config, report: Option<&Path>, format: Format) -> u8 {
+    tell(errors, config);
+    let here = std::env::current_dir().unwrap_or_default();
+    let folder = crate::origin::origin(&here).folder;
+    let wrong: Vec<Wrong> = (errors.0.iter())
+        .map(|error| {
+            let path = match error.path.as_str() {
+                path if path.is_empty() || path.starts_with('/') => path.to_owned(),
+                path => format!("{folder}{path}"),
+            };
+            Wrong { path, line: error.line, message: error.message.clone(), help: error.help.clone() }
+        })
+        .collect();
+    if format == Format::GitHub {
+        let _ = std::io::stdout().write_all(refused::annotations(&wrong).as_bytes());
+    }
+    if let Some(Err(error)) = report.map(|folder| refused::refused(folder, &wrong)) {
+        eprintln!("{error}");
+    }
+    WRONG
 }
 
 /// Paths as one who stands here would write them, which is how the reports name features.

@@ -15,7 +15,11 @@ use crate::{
 use ::ledger::{Ledger, RunFilter, RunRow, SeriesFilter};
 use farm::{Availability, Digest, FarmEvent, Library, Stage, Stamped, Target, TargetInfo, Verdict, history::Series};
 use miette::{Context as _, IntoDiagnostic as _, miette};
-use reports::{Screen, text::escape};
+use reports::{
+    Screen,
+    markdown::{Page, plain},
+    text::escape,
+};
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
@@ -93,9 +97,12 @@ async fn sweep(config: Config, arguments: NightlyArgs, verbose: u8, screen: Scre
         target: Vec::new(),
     };
     let infos = farm.infos();
-    let plan = match super::plan_with(&config, &selection, arguments.require_boards, &infos, &library)? {
+    let plan = match super::plan_with(&config, &selection, arguments.require_boards, &infos, &library) {
         Ok(plan) => plan,
-        Err(code) => return Ok(Summary::of_none(code)),
+        Err(errors) => {
+            let code = super::refuse(&errors, &config, arguments.report.as_deref(), arguments.format);
+            return Ok(Summary::of_none(code));
+        }
     };
     let _ = lock.unlock();
     let run = farm.name.clone();
@@ -385,18 +392,17 @@ impl News {
     }
 
     fn markdown(&self) -> String {
-        let mut lines = vec!["## tinyfarm nightly".to_owned(), String::new(), super::compare::cell(&self.head())];
-        for (name, verdict, reason) in &self.newly_failing {
-            let reason = super::compare::cell(&reports::text::short(reason.lines().next().unwrap_or_default()));
-            lines.push(format!("- **{verdict}**: {}: {reason}", super::compare::cell(name)));
-        }
-        lines.extend(self.newly_passing.iter().map(|name| format!("- passes again: {}", super::compare::cell(name))));
+        let mut page = Page(format!("## tinyfarm nightly\n\n{}\n", plain(&self.head())));
+        let reason = |reason: &str| plain(&reports::text::short(reason.lines().next().unwrap_or_default()));
+        let failing =
+            self.newly_failing.iter().map(|(name, verdict, why)| [verdict.to_string(), plain(name), reason(why)]);
+        page.table("Does not pass any more", ["verdict", "scenario", "why"], failing);
+        page.table("Passes again", ["scenario"], self.newly_passing.iter().map(|name| [plain(name)]));
         if let Some(changes) = &self.changes {
-            lines.push(String::new());
-            lines.push(changes.markdown(false));
+            page.0.push('\n');
+            page.0.push_str(&changes.markdown(false));
         }
-        lines.push(String::new());
-        lines.join("\n")
+        page.0
     }
 
     fn write(&self, folder: &Path) -> miette::Result<()> {

@@ -24,8 +24,10 @@ pub async fn run(config: &Config, arguments: ReportArgs, verbose: u8, screen: Sc
     let reading = tokio::task::spawn_blocking(move || {
         events.into_iter().try_for_each(|event| event.map(|event| sink.replay(event)))
     });
-    reading.await.into_diagnostic()?.into_diagnostic()?;
+    // The reporters come to their end first: what could be read is told.
+    let read = reading.await.into_diagnostic()?;
     let outcome = reporting.await.into_diagnostic()?;
+    read.into_diagnostic()?;
     for failure in outcome.failures.iter().filter(|failure| !failure.told) {
         eprintln!("{}", failure.error);
     }

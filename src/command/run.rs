@@ -31,9 +31,9 @@ pub async fn run(mut config: Config, arguments: RunArgs, verbose: u8, screen: Sc
     let farm = Farm::gather(&config, run_name())?;
     let library = targets::library(&config)?;
     let (selection, infos) = (&arguments.selection, farm.infos());
-    let mut plan = match super::plan_with(&config, selection, arguments.require_boards, &infos, &library)? {
+    let mut plan = match super::plan_with(&config, selection, arguments.require_boards, &infos, &library) {
         Ok(plan) => plan,
-        Err(code) => return Ok(code),
+        Err(errors) => return Ok(super::refuse(&errors, &config, arguments.report.as_deref(), arguments.format)),
     };
     let mut since = None;
     if let Some(rev) = &arguments.since {

@@ -7,10 +7,17 @@ use crate::support::REPOSITORY;
 use jsonschema::validator_for;
 use saphyr::{LoadableYamlNode as _, Scalar, Yaml};
 use serde_json::Value;
-use std::{collections::BTreeSet, fs, path::Path, process::Command};
+use std::{
+    collections::BTreeSet,
+    env, fs,
+    path::Path,
+    process::{Command, Stdio},
+};
 
 const GITHUB: &str = include_str!("ci/github-workflows.json");
 const GITLAB: &str = include_str!("ci/gitlab-ci.json");
+
+const WORKFLOWS: [&str; 2] = ["docs/ci/github-actions.yml", "docs/ci/github-actions-nightly.yml"];
 
 fn read(path: &str) -> String {
     fs::read_to_string(Path::new(REPOSITORY).join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
@@ -45,7 +52,7 @@ fn errors(schema: &str, document: &Value) -> Vec<String> {
 
 #[test]
 fn the_github_workflows_are_valid_under_the_published_schema() {
-    for path in ["docs/ci/github-actions.yml", "docs/ci/github-actions-nightly.yml"] {
+    for path in WORKFLOWS {
         let workflow = parse(&read(path));
         assert_eq!(errors(GITHUB, &workflow), [""; 0], "{path}");
         let mut broken = workflow;
@@ -61,6 +68,151 @@ fn the_gitlab_pipeline_is_valid_under_the_published_schema() {
     let mut broken = pipeline;
     broken["models:all"]["artifacts"] = serde_json::json!({ "report": {} });
     assert!(!errors(GITLAB, &broken).is_empty(), "the schema refuses nothing");
+}
+
+/// The steps of a workflow's only job.
+fn steps(workflow: &Value) -> &[Value] {
+    let jobs = workflow["jobs"].as_object().unwrap();
+    assert_eq!(jobs.len(), 1);
+    jobs.values().next().unwrap()["steps"].as_array().unwrap()
+}
+
+/// A step's text under `key`; empty where it has none.
+fn text<'a>(step: &'a Value, key: &str) -> &'a str {
+    step[key].as_str().unwrap_or_default()
+}
+
+/// The steps that run this program, with what they run.
+fn of_tinyfarm(workflow: &Value) -> Vec<(&Value, &str)> {
+    let runs = steps(workflow).iter().map(|step| (step, text(step, "run")));
+    runs.filter(|(_, run)| run.split_whitespace().any(|word| word == "tinyfarm")).collect()
+}
+
+/// The process that a step's shell is, and what a stand-in for this program says: its process, and its arguments.
+fn as_a_step(run: &str) -> (String, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let stand_in = "#!/bin/sh\nprintf '%s ' $$\nprintf '[%s]' \"$@\"\n";
+    firmware::testing::write_program(&folder.path().join("tinyfarm"), stand_in).unwrap();
+    fs::write(folder.path().join("step.sh"), run).unwrap();
+    let path = format!("{}:{}", folder.path().display(), env::var("PATH").unwrap());
+    // As GitHub starts a step without `shell`.
+    let mut shell = Command::new("bash");
+    shell.args(["-e", "step.sh"]).current_dir(folder.path()).env("PATH", path).env("BASE", "a b");
+    let shell = shell.stdout(Stdio::piped()).spawn().unwrap();
+    let process = shell.id().to_string();
+    let output = shell.wait_with_output().unwrap();
+    assert!(output.status.success(), "{run}");
+    (process, String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn a_github_step_that_runs_tinyfarm_is_tinyfarm_so_that_a_cancel_reaches_it() {
+    for path in WORKFLOWS {
+        let workflow = parse(&read(path));
+        let found = of_tinyfarm(&workflow);
+        assert_eq!(found.len(), 3, "{path}");
+        for (_, run) in found {
+            assert!(run.starts_with("exec tinyfarm ") && run.lines().count() == 1, "{path}: {run}");
+            let (shell, said) = as_a_step(run);
+            let (process, arguments) = said.split_once(' ').unwrap();
+            assert_eq!(process, shell, "{path}: {run}");
+            let words = split(run)[2..].join("][").replace("$BASE", "a b");
+            assert_eq!(arguments, format!("[{words}]"), "{path}: {run}");
+        }
+    }
+    let (shell, said) = as_a_step("tinyfarm check\n");
+    assert!(!said.starts_with(&format!("{shell} ")), "every command is the shell: nothing is proven");
+}
+
+#[test]
+fn a_cancel_on_github_begins_no_run_and_keeps_the_reports() {
+    for path in WORKFLOWS {
+        let workflow = parse(&read(path));
+        for (step, run) in of_tinyfarm(&workflow) {
+            let wanted = match run.split(' ').nth(2).unwrap() {
+                // It reads the ledger, and is done in no time.
+                "flaky" => "always()",
+                "run" if run.contains("--since") => "github.event_name == 'pull_request'",
+                "run" => "github.event_name == 'push'",
+                _ => "",
+            };
+            assert_eq!(text(step, "if"), wanted, "{path}: {run}");
+            // A fault of a board is judged by the sweep.
+            assert_eq!(step["continue-on-error"] == true, run.contains("doctor"), "{path}: {run}");
+        }
+        let summary = steps(&workflow).iter().find(|step| text(step, "run").contains("GITHUB_STEP_SUMMARY")).unwrap();
+        assert!(text(summary, "if").starts_with("always() && "), "{path}");
+        let upload = steps(&workflow).iter().find(|step| text(step, "uses").contains("upload-artifact")).unwrap();
+        assert_eq!(text(upload, "if"), "always()", "{path}");
+    }
+}
+
+#[test]
+fn the_report_of_an_earlier_job_is_gone_before_anything_else() {
+    for path in WORKFLOWS {
+        let workflow = parse(&read(path));
+        let first = &steps(&workflow)[0];
+        assert_eq!((text(first, "run"), text(first, "if")), ("rm -rf report", ""), "{path}");
+    }
+    for path in ["docs/ci/Jenkinsfile", "docs/ci/Jenkinsfile.nightly"] {
+        let text = read(path);
+        let (_, steps) = text.split_once("steps {\n").unwrap();
+        let first = steps.lines().map(str::trim).find(|line| !line.starts_with("//")).unwrap();
+        assert_eq!(first, "sh 'rm -rf report'", "{path}");
+    }
+}
+
+#[test]
+fn gitlab_cleans_the_report_away_and_leaves_what_is_to_stay() {
+    let pipeline = parse(&read("docs/ci/gitlab-ci.yml"));
+    let flags = text(&pipeline["variables"], "GIT_CLEAN_FLAGS");
+    let folder = tempfile::tempdir().unwrap();
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git").arg("-C").arg(folder.path()).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    let stays = [".tinyfarm/runner", "ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm"];
+    for ignored in ["", "/report\n/.tinyfarm\n/ledger.sqlite*\n"] {
+        git(&["init", "-q"]);
+        fs::create_dir_all(folder.path().join("report")).unwrap();
+        fs::create_dir_all(folder.path().join(".tinyfarm")).unwrap();
+        fs::write(folder.path().join(".git/info/exclude"), ignored).unwrap();
+        for name in stays.iter().chain(&["report/junit.xml"]) {
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        git(&[&["clean"][..], &flags.split_whitespace().collect::<Vec<_>>()].concat());
+        assert!(!folder.path().join("report").exists(), "{ignored:?}");
+        stays.iter().for_each(|name| assert!(folder.path().join(name).exists(), "{name}, {ignored:?}"));
+    }
+}
+
+#[test]
+fn the_github_gate_says_itself_which_tinyfarm_it_wants() {
+    let source = read(WORKFLOWS[0]);
+    let workflow = parse(&source);
+    let page = read("docs/ci.md");
+    assert!(!source.contains("vars."), "variables of the repository are empty for a pull request from a fork");
+    let wanted = workflow["env"].as_object().unwrap();
+    for (name, value) in wanted {
+        assert!(value.as_str().unwrap().starts_with("REPLACE-"), "{name}: what is to be replaced looks like it");
+        assert!(page.contains(&format!("`{name}`")), "docs/ci.md does not say what {name} is");
+    }
+    for (_, rest) in source.match_indices("${{ env.").map(|(at, found)| source.split_at(at + found.len())) {
+        let name = rest.split(' ').next().unwrap();
+        assert!(wanted.contains_key(name), "{name} is nowhere set");
+    }
+    let checkout = steps(&workflow).iter().find(|step| text(&step["with"], "path") == "tinyfarm-source").unwrap();
+    assert_eq!(text(&checkout["with"], "repository"), "${{ env.TINYFARM_REPOSITORY }}");
+    assert_eq!(text(&checkout["with"], "ref"), "${{ env.TINYFARM_REVISION }}");
+}
+
+#[test]
+fn each_run_on_github_writes_a_cache_of_its_own_and_begins_with_the_newest() {
+    let workflow = parse(&read(WORKFLOWS[0]));
+    let cache = steps(&workflow).iter().find(|step| text(step, "uses").starts_with("actions/cache@")).unwrap();
+    let (key, prefix) = (text(&cache["with"], "key"), text(&cache["with"], "restore-keys"));
+    assert_eq!(key.strip_prefix(prefix), Some("${{ github.run_id }}"));
+    assert!(prefix.contains("${{ env.TINYFARM_REVISION }}"), "another revision is another program");
 }
 
 /// The tree of a Jenkinsfile, as S-expressions.
@@ -93,7 +245,7 @@ fn commands(text: &str) -> BTreeSet<Vec<String>> {
         // A command begins a line, a string, an entry of a list or a piece of code.
         let before = text[..*at].chars().next_back();
         let line = text[..*at].rsplit('\n').next().unwrap_or_default();
-        matches!(before, Some('`' | '\'')) || matches!(line.trim(), "" | "-" | "run:" | "- run:")
+        matches!(before, Some('`' | '\'')) || matches!(line.trim(), "" | "-" | "run:" | "- run:" | "run: exec")
     });
     let command = |(at, _): (usize, &str)| {
         let quote = text[..at].chars().next_back().filter(|c| matches!(c, '`' | '\''));
@@ -161,9 +313,10 @@ fn a_renamed_option_would_be_found() {
     assert!(refused("run --stages moon"));
     assert!(refused("walk"));
     assert!(refused("boards doktor"));
-    let text = "    - tinyfarm run --a \"b c\" || true # d\nsh(script: 'tinyfarm check')\nSee `tinyfarm run --x`.\n# tinyfarm is\n";
+    let text = "    - tinyfarm run --a \"b c\" || true # d\nsh(script: 'tinyfarm check')\nSee `tinyfarm run --x`.\n# tinyfarm is\n\
+                run: exec tinyfarm flaky\n";
     let found: Vec<String> = commands(text).into_iter().map(|words| words.join("_")).collect();
-    assert_eq!(found, ["check", "run_--a_b c", "run_--x"]);
+    assert_eq!(found, ["check", "flaky", "run_--a_b c", "run_--x"]);
 }
 
 #[test]

@@ -312,3 +312,23 @@ fn the_ledger_is_where_the_configuration_says_from_wherever_one_stands() {
 fn sql(path: &Path, statement: &str) {
     rusqlite::Connection::open(path).unwrap().execute_batch(statement).unwrap();
 }
+
+#[test]
+fn an_export_never_costs_the_ledger_nor_the_export_before_it() {
+    let project = wave::project("");
+    project.scenario(MEASURED).run().expect(0, &[]);
+    for own in ["ledger.sqlite", "./ledger.sqlite-wal"] {
+        project.tinyfarm(&["ledger", "export", "--output", own]).expect(2, &["is the ledger itself", "another file"]);
+    }
+    project.tinyfarm(&["ledger", "export", "--output", "backup.jsonl"]).expect(0, &["1 run written"]);
+    let backup = fs::read(project.path().join("backup.jsonl")).unwrap();
+    project.tinyfarm(&["ledger", "export", "no-such-run", "--output", "backup.jsonl"]).expect(2, &["no-such-run"]);
+    assert_eq!(fs::read(project.path().join("backup.jsonl")).unwrap(), backup);
+    // What has no events any more is said, and is no whole export.
+    project.run().expect(0, &[]);
+    project.tinyfarm(&["ledger", "prune", "--keep", "1", "--events-only"]).expect(0, &["1 run"]);
+    let ended = project.tinyfarm(&["ledger", "export", "--output", "backup.jsonl"]);
+    ended.expect(3, &["1 run written", "left out: run", "were pruned"]);
+    assert!(!project.path().join("backup.jsonl.partial").exists());
+    project.tinyfarm(&["ledger", "export", "--output", "/dev/null"]).expect(3, &["1 run written to /dev/null"]);
+}

@@ -2,7 +2,7 @@
 
 use crate::{
     support::Project,
-    wave::{self, latest},
+    wave::{self, MEASURED, git, latest},
 };
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -122,4 +122,21 @@ fn a_past_run_is_told_as_events_and_what_stands_in_the_way_is_told() {
     project.tinyfarm(&["report", "latest~7"]).expect(2, &["no run `latest~7`", "it holds one run"]);
     // Telling a run again makes no new one.
     assert_eq!(wave::runs(&project).len(), 1);
+}
+
+#[test]
+fn the_report_of_an_earlier_run_does_not_stand_for_one_that_was_refused() {
+    let project = wave::project("");
+    project.scenario(MEASURED).run().expect(0, &[]);
+    git(&project, &["init", "-q", "-b", "main"]);
+    project.file("features/broken.feature", "Feature: broken\n  Scenario: broken\n    Given the modle \"wave\"\n");
+    let ended = project.tinyfarm(&["run", "--report", "report", "--format", "github"]);
+    ended.expect(2, &["undefined step", "nothing was run"]);
+    let place = "::error file=features/broken.feature,line=3,title=nothing was run::undefined step";
+    assert!(ended.out.contains(place), "{}", ended.said());
+    let read = |name: &str| fs::read_to_string(project.path().join("report").join(name)).unwrap();
+    assert!(read("junit.xml").contains("broken.feature:3") && !read("junit.xml").contains("the one"));
+    assert!(read("report.md").starts_with("## tinyfarm: nothing was run"), "{}", read("report.md"));
+    assert!(read("codequality.json").contains("tinyfarm/refused"));
+    assert!(!project.path().join("report/report.html").exists());
 }

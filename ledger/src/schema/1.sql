@@ -20,7 +20,8 @@ CREATE TABLE run (
     infra INTEGER NOT NULL DEFAULT 0,
     failed INTEGER NOT NULL DEFAULT 0,
     quarantined INTEGER NOT NULL DEFAULT 0,
-    jobs INTEGER NOT NULL DEFAULT 0
+    jobs INTEGER NOT NULL DEFAULT 0,
+    pruned INTEGER NOT NULL DEFAULT 0 -- whether its events were taken out
 );
 CREATE INDEX run_by_start ON run(started);
 CREATE INDEX run_by_commit ON run(commit_id);
@@ -67,7 +68,7 @@ CREATE TABLE job (
 );
 -- All that a trend asks of a job, in the order of time: an import may bring older ones later.
 CREATE INDEX job_by_series ON job(series, at, id, rerun, run, provenance);
-CREATE INDEX job_retried ON job(series) WHERE attempts > 1;
+CREATE INDEX job_retried ON job(series, at, id) WHERE attempts > 1;
 
 CREATE TABLE attempt (
     job INTEGER NOT NULL REFERENCES job(id) ON DELETE CASCADE,
@@ -117,7 +118,8 @@ CREATE TABLE outcome (
 ) WITHOUT ROWID;
 CREATE INDEX outcome_by_scenario ON outcome(scenario, run);
 
--- Never changed, only added to: the newest of a series and metric is its baseline.
+-- Never changed, only added to: the newest of a series and metric, by its time, is its baseline. An import may bring older
+-- ones later.
 CREATE TABLE acceptance (
     id INTEGER PRIMARY KEY,
     series INTEGER NOT NULL REFERENCES series(id),
@@ -132,7 +134,8 @@ CREATE TABLE acceptance (
     who TEXT NOT NULL,
     reason TEXT NOT NULL
 );
-CREATE INDEX acceptance_by_series ON acceptance(series, metric, id);
+CREATE INDEX acceptance_by_series ON acceptance(series, metric, at, id);
+CREATE INDEX acceptance_by_run ON acceptance(run);
 
 -- The run's events as JSON lines, deflated, in the order they came.
 CREATE TABLE news (
