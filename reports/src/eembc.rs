@@ -38,6 +38,7 @@ impl Document for Results {
             "NOT an official MLPerf Tiny or EEMBC result: neither measured by their rules nor reviewed by them."
         )?;
         writeln!(out, "Each figure names its clock. Only those on a board's own clock are times of a device.")?;
+        writeln!(out, "Run: {}. {}.", account.outcome(), crate::console::counts(&account.tally))?;
         if let Some(missing) = account.shortfall() {
             writeln!(out, "INCOMPLETE: {missing}.")?;
         }
@@ -61,6 +62,7 @@ fn block(account: &Account, job: &JobAccount, out: &mut dyn io::Write) -> io::Re
         field("Dataset SHA-256", &provenance.dataset.to_string())?;
         field("Runner", &format!("TFLM {}, {}", text::short(&provenance.tflm), text::short(&provenance.tool)))?;
     }
+    field("Verdict", job.word())?;
     if job.rerun > 0 {
         field("Measured again", "yes, to confirm an earlier measurement")?;
     }
@@ -84,11 +86,12 @@ fn figures(account: &Account, job: &JobAccount, summary: &Summary, out: &mut dyn
     let ticks = [("Fastest", summary.ticks.min), ("Median", summary.ticks.median), ("99 %", summary.ticks.p99)];
     for (name, ticks) in ticks.into_iter().chain([("Slowest", summary.ticks.max)]) {
         match summary.clock.duration(ticks) {
-            Some(time) => writeln!(out, "     {name:<14}: {:>12.6} sec.", time.as_secs_f64())?,
+            Some(time) => writeln!(out, "     {name:<14}: {:>12.9} sec.", time.as_secs_f64())?,
             None => writeln!(out, "     {name:<14}: {ticks:>12} instructions")?,
         }
     }
     match median {
+        _ if summary.clock == Clock::Host => writeln!(out, "Median throughput is not told: the clock is the host's.")?,
         Some(median) => writeln!(out, "Median throughput is {:>12.3} inf./sec.", 1.0 / median.as_secs_f64())?,
         None => writeln!(out, "Median throughput is not told: instructions are no time.")?,
     }

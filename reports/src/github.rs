@@ -111,7 +111,7 @@ fn of_scenario(scenario: &ScenarioAccount, account: &Account) -> Note {
         lines.push(format!("… and {more} more lines"));
     }
     let text = lines.iter().map(|line| text::short(line)).collect::<Vec<_>>().join("\n");
-    let place = Some((scenario.id.path.clone(), scenario.line()));
+    let place = Some((account.file(&scenario.id.path), scenario.line()));
     let word = if scenario.gates() { "" } else { " (in quarantine)" };
     let title = format!("{}{word}: {name}", scenario.judgement.verdict);
     Note { place, title, text, name: format!("{name} ({}:{})", escape(&scenario.id.path), scenario.line()) }
@@ -127,7 +127,7 @@ fn of_retried(job: &JobAccount, account: &Account) -> Note {
     });
     let reasons: Vec<String> = reasons.take(LINES).map(|reason| text::short(&reason)).collect();
     let text = format!("{} {needed}\n{}", text::short(&name), reasons.join("\n"));
-    let place = user.map(|scenario| (scenario.id.path.clone(), scenario.id.line));
+    let place = user.map(|scenario| (account.file(&scenario.id.path), scenario.id.line));
     Note { place, title: needed, text, name: text::short(&name) }
 }
 
@@ -147,9 +147,8 @@ pub(crate) fn commands(kind: &str, mut notes: Vec<Note>) -> Vec<String> {
 }
 
 fn command(kind: &str, note: &Note) -> String {
-    let place = note.place.as_ref().map_or(String::new(), |(path, line)| {
-        format!("file={},line={line},", property(path.strip_prefix("./").unwrap_or(path)))
-    });
+    let place =
+        note.place.as_ref().map_or(String::new(), |(path, line)| format!("file={},line={line},", property(path)));
     let text: Vec<String> = note.text.lines().map(|line| data(&escape(line))).collect();
     format!("::{kind} {place}title={}::{}", property(&note.title), text.join("%0A"))
 }

@@ -299,7 +299,7 @@ fn a_retried_job_is_named_in_every_format_for_people() {
         assert!(outputs[file].contains("\"number\":3"), "{file}");
     }
     let mut rows = csv::Reader::from_reader(outputs["metrics.csv"].as_bytes());
-    assert!(rows.records().any(|row| &row.unwrap()[12] == "3"));
+    assert!(rows.records().any(|row| &row.unwrap()[13] == "3"));
 }
 
 #[test]

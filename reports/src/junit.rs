@@ -5,7 +5,7 @@
 //! holds an error, `run was cut short`, so that no CI takes half a run for a passed one.
 
 use crate::{
-    Account, ReportError, ReportFolder, Reporter, Tally,
+    Account, ReportError, ReportFolder, Reporter,
     account::{Course, ScenarioAccount},
     describe,
     folder::{ReportFile, Throttle},
@@ -58,7 +58,7 @@ impl JUnit {
     fn write(&mut self, account: &Account, last: bool) -> Result<(), ReportError> {
         let mut report = Report::new();
         report.add_testsuites(self.suites.iter().cloned());
-        if let Some(case) = shortfall(&account.tally, last) {
+        if let Some(case) = shortfall(account, last) {
             let mut suite = suite("tinyfarm", self.now);
             suite.add_testcase(case);
             report.add_testsuite(suite);
@@ -107,24 +107,22 @@ impl Reporter for JUnit {
 }
 
 /// The test case that stands for what has not been run; without it those scenarios would count as passed.
-fn shortfall(tally: &Tally, last: bool) -> Option<TestCase> {
-    let (judged, planned) = (tally.judged(), tally.planned);
-    let (name, message) = if !last || !tally.finished {
-        ("run was cut short", format!("{judged} of {planned} scenarios have a verdict; the others were not run"))
-    } else if tally.not_run() > 0 {
-        let why = if tally.interrupted { "interrupted" } else { "ended early" };
-        ("scenarios were not run", format!("{why}: {judged} of {planned} scenarios have a verdict"))
-    } else if tally.nothing_to_run() {
+fn shortfall(account: &Account, last: bool) -> Option<TestCase> {
+    let tally = &account.tally;
+    if last && tally.nothing_to_run() {
         let message = "no scenario can have been touched by the change";
         let mut case = TestCase::skipped_with_cause("nothing had to run", "not-run", message);
         case.set_classname("tinyfarm");
         return Some(case);
-    } else if judged == 0 {
-        ("no scenario was run", "a run without scenarios shows nothing".to_owned())
-    } else {
-        return None;
+    }
+    let name = match () {
+        () if !last || !tally.finished => "run was cut short",
+        () if tally.not_run() > 0 || tally.stopped > 0 => "scenarios were not run",
+        () if tally.judged() == 0 => "no scenario was run",
+        () if tally.interrupted => "run was interrupted",
+        () => "nothing that gates was run",
     };
-    let mut case = TestCase::error(name, Duration::ZERO, "not-run", &message);
+    let mut case = TestCase::error(name, Duration::ZERO, "not-run", &attribute(&account.shortfall()?));
     case.set_classname("tinyfarm");
     Some(case)
 }
@@ -141,6 +139,7 @@ fn case(scenario: &ScenarioAccount, account: &Account) -> TestCase {
             let message = format!("{}: {}", quarantine.as_deref().unwrap_or_default(), scenario.judgement);
             TestCase::skipped_with_cause(&name, "quarantined", &attribute(&message))
         }
+        Verdict::Pass if account.is_idle(scenario) => TestCase::skipped_with_cause(&name, "no-room", &message),
         Verdict::Pass => TestCase::success(&name, time),
         Verdict::Fail => TestCase::failure(&name, time, verdict.word(), &message),
         Verdict::Infra | Verdict::Inconclusive => TestCase::error(&name, time, verdict.word(), &message),

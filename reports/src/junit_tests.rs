@@ -325,3 +325,15 @@ fn a_scenario_in_quarantine_is_skipped_until_that_expires() {
     assert_eq!(of("It was known to be slow")[0].0, "failure");
     insta::assert_snapshot!("junit_of_a_rich_run", text);
 }
+
+#[test]
+fn an_interrupted_run_is_an_error_though_all_of_it_has_a_verdict() {
+    let mut script = Script::new(2);
+    let (done, stopped) = (scenario(3, "Done"), scenario(8, "Stopped"));
+    script.end(&done, Verdict::Pass, "");
+    script.end(&stopped, Verdict::Blocked, "interrupted");
+    script.finish(true);
+    let xml = run(&script.events);
+    assert!(xml.contains("interrupted: 1 of 2 scenarios have a verdict"), "{xml}");
+    assert_eq!(xml.matches("<error").count(), 1, "{xml}");
+}

@@ -55,21 +55,21 @@ impl Document for CodeQuality {
             .worst_first()
             .into_iter()
             .filter(|scenario| scenario.judgement.verdict != Verdict::Pass)
-            .map(|scenario| issue(scenario, &mut seen))
+            .map(|scenario| issue(scenario, account, &mut seen))
             .collect();
         issues.extend(account.shortfall().map(|missing| Issue {
             description: missing,
             check_name: "tinyfarm/not-run".to_owned(),
             fingerprint: Digest::of(b"tinyfarm/not-run").to_string(),
             severity: "critical",
-            location: Location { path: "tinyfarm.toml".to_owned(), lines: Lines { begin: 1 } },
+            location: Location { path: account.file("tinyfarm.toml"), lines: Lines { begin: 1 } },
         }));
         serde_json::to_writer_pretty(&mut *out, &issues)?;
         out.write_all(b"\n")
     }
 }
 
-fn issue(scenario: &ScenarioAccount, seen: &mut HashMap<String, usize>) -> Issue {
+fn issue(scenario: &ScenarioAccount, account: &Account, seen: &mut HashMap<String, usize>) -> Issue {
     let verdict = scenario.judgement.verdict;
     let reason = text::short(scenario.judgement.reason.lines().next().unwrap_or_default());
     let mut description = format!("{}: {verdict}: {reason}", text::short(&scenario.id.name));
@@ -89,8 +89,7 @@ fn issue(scenario: &ScenarioAccount, seen: &mut HashMap<String, usize>) -> Issue
         Verdict::Inconclusive => "minor",
         Verdict::Pass => "info",
     };
-    let path = text::escape(&scenario.id.path);
-    let path = path.strip_prefix("./").unwrap_or(&path).to_owned();
+    let path = text::escape(&account.file(&scenario.id.path)).into_owned();
     let location = Location { path, lines: Lines { begin: scenario.line() } };
     Issue { description, check_name: format!("tinyfarm/{verdict}"), fingerprint, severity, location }
 }

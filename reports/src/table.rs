@@ -1,14 +1,14 @@
 //! `metrics.csv`: a row for each job and metric, for spreadsheets and scripts.
 
 use crate::{account::Account, account::JobAccount, documents::Document};
-use farm::{Clock, quantity::Unit};
+use farm::{Clock, Verdict, quantity::Unit};
 use std::io;
 
 /// The file's name in the report folder.
 pub(crate) const FILE: &str = "metrics.csv";
 
 /// The columns. `value` and `baseline` are in the base unit of the metric, which `unit` names.
-const HEAD: [&str; 15] = [
+const HEAD: [&str; 16] = [
     "job",
     "model",
     "dataset",
@@ -21,6 +21,7 @@ const HEAD: [&str; 15] = [
     "unit",
     "baseline",
     "verdict",
+    "judged",
     "attempts",
     "own_firmware",
     "rerun",
@@ -65,7 +66,8 @@ fn row(
     let target = account.targets.iter().find(|target| target.info.id == job.target);
     let stage = target.map_or("", |target| target.info.stage.word());
     let clock = job.summary.as_ref().map_or("", |summary| clock(&summary.clock));
-    let verdict = job.verdict.map_or("not finished", |verdict| verdict.word());
+    let word = |verdict: Option<Verdict>| verdict.map_or("not finished", |verdict| verdict.word());
+    let own = job.judgement.as_ref().map(|judgement| judgement.verdict);
     let yes = |is: bool| if is { "yes" } else { "no" };
     rows.write_record([
         &job.id.0.to_string(),
@@ -79,7 +81,8 @@ fn row(
         value,
         unit,
         baseline,
-        verdict,
+        word(own),
+        word(job.verdict),
         &job.attempts.len().to_string(),
         yes(job.own_firmware),
         &job.rerun.to_string(),

@@ -20,6 +20,10 @@ pub struct Tally {
     pub fail: usize,
     /// Those in a quarantine that has not expired, by verdict. They are in none of the counts above, and weigh nothing.
     pub quarantined: BTreeMap<Verdict, usize>,
+    /// Of those that passed, how many ran nothing, because the model does not fit and that was allowed.
+    pub idle: usize,
+    /// Of those that are blocked, how many are because somebody interrupted the run.
+    pub stopped: usize,
     /// Whether the run said that it ended; otherwise it was cut short.
     pub finished: bool,
     /// Whether someone interrupted it.
@@ -41,6 +45,8 @@ impl Tally {
             FarmEvent::ScenarioFinished { judgement, quarantine, .. } => {
                 if quarantine.as_ref().is_none_or(Quarantine::gates) {
                     *self.slot(judgement.verdict) += 1;
+                    self.stopped +=
+                        usize::from(judgement.verdict == Verdict::Blocked && judgement.reason == "interrupted");
                 } else {
                     *self.quarantined.entry(judgement.verdict).or_default() += 1;
                 }

@@ -12,9 +12,14 @@
 mod repository;
 mod ways;
 
-use crate::{command::nightly, config::Config};
+use crate::{
+    command::nightly,
+    config::{Config, SinceConfig},
+};
+use boards::definition::Definitions;
 use farm::Library;
 use jiff::Timestamp;
+use miette::IntoDiagnostic as _;
 use reports::text::{count, escape};
 use repository::{Repository, Unknown};
 use std::{
@@ -58,7 +63,12 @@ pub fn select(plan: &mut Plan, library: &Library, config: &Config, rev: &str) ->
     let mut files = Files::new(&repository, &changed);
     let of_all = everything(config);
     config.file.iter().for_each(|file| files.add(file, Doubt::Any));
-    of_all.iter().chain(&config.boards.folders).for_each(|path| files.add(path, Doubt::Own));
+    let of_boards = of_boards(config)?;
+    of_all.iter().chain(&of_boards).for_each(|path| files.add(path, Doubt::Own));
+    for path in not_there(config) {
+        let shown = escape(&path.display().to_string()).into_owned();
+        tracing::warn!("`everything` in [since] names {shown}, which is not there: nothing is touched by it");
+    }
     let doubt = |path: &Path| if library.is_packaged(path) { Doubt::Own } else { Doubt::Any };
     for scenario in plan.scenarios() {
         scenario.files(library).iter().for_each(|file| files.add(file, doubt(file)));
@@ -76,7 +86,7 @@ pub fn select(plan: &mut Plan, library: &Library, config: &Config, rev: &str) ->
     };
     let mut used = BTreeSet::new();
     plan.retain(|scenario| {
-        let boards = if scenario.wants_boards() { &config.boards.folders[..] } else { &[] };
+        let boards = if scenario.wants_boards() { &of_boards[..] } else { &[] };
         let own = scenario.files(library);
         let all = own.iter().chain(&of_all).chain(boards);
         let reasons: BTreeSet<&String> = all.flat_map(|path| files.reasons(path)).collect();
@@ -94,6 +104,22 @@ pub fn select(plan: &mut Plan, library: &Library, config: &Config, rev: &str) ->
         changed.iter().map(|name| name.display().to_string()).filter(|name| !used.contains(name)).collect();
     tracing::debug!(took = ?Timestamp::now().duration_since(started), "looked for what a change touches");
     Ok(touched)
+}
+
+/// What touches every scenario that wants boards: their definitions, and the files that these name.
+fn of_boards(config: &Config) -> miette::Result<Vec<PathBuf>> {
+    let mut all = config.boards.folders.clone();
+    let definitions = Definitions::load(&config.boards.folders).into_diagnostic()?;
+    let boards = definitions.boards.into_iter().chain(definitions.kinds);
+    all.extend(boards.filter_map(|board| board.chip_description));
+    Ok(all)
+}
+
+/// What people named as touching everything, and is not there.
+fn not_there(config: &Config) -> Vec<&PathBuf> {
+    let by_default = SinceConfig::default().everything;
+    let named = config.since.everything.iter().filter(|path| !by_default.iter().any(|known| path.ends_with(known)));
+    named.filter(|path| !path.exists()).collect()
 }
 
 /// Whether the farm itself writes this file: that is no change of anybody's.

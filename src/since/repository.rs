@@ -26,7 +26,8 @@ impl Repository {
         let output = git(&here, &["rev-parse", "--show-toplevel"])?;
         let root = output.map_err(|said| {
             miette!(
-                help = "run it inside the repository, or without `--since`",
+                // Git's own words may have the mend, as for a folder of somebody else's.
+                help = "run it inside a repository that Git takes for yours, or without `--since`",
                 "`--since` wants a Git repository: {said}"
             )
         })?;
@@ -48,6 +49,10 @@ impl Repository {
             )
         })?;
         let commit = String::from_utf8_lossy(commit.trim_ascii_end()).into_owned();
+        // Git also reads `^main`, which leaves out instead of naming.
+        if !commit.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            return Err(miette!(help = "name a branch, a tag or a commit", "`{rev}` names no revision"));
+        }
         let base = git(&self.root, &["merge-base", &commit, "HEAD"])?;
         let base = base.map_err(|_| {
             miette!(

@@ -188,6 +188,15 @@ impl JobAccount {
         }
     }
 
+    /// The same of itself alone: what criteria of other scenarios made of its evidence is not theirs who use it, too.
+    pub fn own_word(&self) -> &'static str {
+        match &self.judgement {
+            None => "not finished",
+            Some(_) if self.no_room => "does not fit",
+            Some(judgement) => judgement.verdict.word(),
+        }
+    }
+
     /// The end of its log, short enough for a console.
     pub fn tail(&self) -> &[String] {
         &self.log_tail[self.log_tail.len().saturating_sub(SHORT_TAIL)..]

@@ -149,14 +149,13 @@ impl Account {
             (_, Some(_)) => "incomplete",
             (Some(verdict), None) => verdict.word(),
             (None, None) if self.tally.nothing_to_run() => "nothing had to run",
-            (None, None) if self.tally.nothing_gates() => "nothing that gates had to run",
-            (None, None) => "nothing that gates was run",
+            (None, None) => "nothing that gates had to run",
         }
     }
 
     /// What keeps the run from being a whole one; `None` where nothing does. A run is never told as passed with it.
     pub(crate) fn shortfall(&self) -> Option<String> {
-        let (judged, planned) = (self.tally.judged(), self.tally.planned);
+        let (judged, planned) = (self.tally.judged() - self.tally.stopped, self.tally.planned);
         let counts = format!("{judged} of {planned} scenarios have a verdict");
         match self.run.state {
             RunState::Running => Some(format!("the run goes on or was cut short: {counts}")),
@@ -164,6 +163,10 @@ impl Account {
             RunState::Finished if self.tally.not_run() > 0 => Some(format!("ended early: {counts}")),
             RunState::Finished if self.tally.nothing_to_run() => None,
             RunState::Finished if judged == 0 => Some("no scenario was run".to_owned()),
+            RunState::Finished if self.tally.nothing_gates() => None,
+            RunState::Finished if self.tally.worst().is_none() => {
+                Some("nothing that gates was run: all of it is in quarantine".to_owned())
+            }
             RunState::Finished => None,
         }
     }
@@ -240,13 +243,17 @@ impl Account {
             FarmEvent::StepFinished { scenario, report } => self.course(scenario).steps.push(report.clone()),
             FarmEvent::ScenarioFinished { scenario, judgement, took, quarantine } => {
                 let course = self.open.remove(scenario).unwrap_or_default();
-                self.scenarios.push(ScenarioAccount {
+                let ended = ScenarioAccount {
                     id: scenario.clone(),
                     course,
                     judgement: judgement.clone(),
                     took: *took,
                     quarantine: quarantine.clone(),
-                });
+                };
+                if self.is_idle(&ended) && ended.gates() {
+                    self.tally.idle += 1;
+                }
+                self.scenarios.push(ended);
             }
             _ => {}
         }
@@ -302,6 +309,31 @@ impl Account {
     /// The scenario that `event` ended, where it ended one.
     pub(crate) fn ended(&self, event: &FarmEvent) -> Option<&ScenarioAccount> {
         self.scenarios.last().filter(|_| matches!(event, FarmEvent::ScenarioFinished { .. }))
+    }
+
+    /// A feature file as the repository's root sees it, where its path tells that.
+    pub(crate) fn file(&self, path: &str) -> String {
+        if path.starts_with('/') {
+            return path.to_owned();
+        }
+        let mut parts: Vec<&str> = Vec::new();
+        for part in self.run.origin.folder.split('/').chain(path.split('/')) {
+            match part {
+                "" | "." => {}
+                ".." if parts.last().is_some_and(|last| *last != "..") => drop(parts.pop()),
+                part => parts.push(part),
+            }
+        }
+        parts.join("/")
+    }
+
+    /// Whether a scenario passed without an inference: it allows what does not fit, nothing did, and nothing was asked of
+    /// what would have come of it.
+    pub(crate) fn is_idle(&self, scenario: &ScenarioAccount) -> bool {
+        let course = &scenario.course;
+        let no_room = |id: &JobId| self.jobs.get(id).is_some_and(|job| job.no_room);
+        let ran_nothing = !course.jobs.is_empty() && course.jobs.iter().all(no_room) && course.criteria.is_empty();
+        scenario.judgement.verdict == Verdict::Pass && ran_nothing
     }
 
     /// A target's name as people are to read it.

@@ -111,6 +111,10 @@ pub(crate) fn counts(tally: &Tally, style: Style) -> String {
         .filter(|(verdict, count)| *count > 0 || *verdict == Verdict::Pass)
         .map(|(verdict, count)| style.verdict(verdict, &format!("{} {verdict}", text::thousands(count as u64))))
         .collect();
+    if tally.idle > 0 {
+        let idle = text::thousands(tally.idle as u64);
+        parts[0] = format!("{} ({idle} of them ran nothing: no room for the model)", parts[0]);
+    }
     if tally.in_quarantine() > 0 {
         let each = tally.quarantined.iter().rev().map(|(verdict, count)| format!("{count} {verdict}"));
         let each: Vec<String> = each.collect();

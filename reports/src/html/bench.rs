@@ -75,7 +75,7 @@ pub(super) fn schedule(account: &Account) -> Option<Markup> {
     Some(html! {
         figure {
             figcaption { "Which target did what when, from the start of the run. Dashed: it prepares. An attempt that brought no evidence has the colour of its verdict; the table below counts them." }
-            div.scroll tabindex="0" role="region" aria-label="Schedule" { (svg::timeline(&rows, total, "Attempts on each target over time")) }
+            div.scroll tabindex="0" role="group" aria-label="Schedule" { (svg::timeline(&rows, total, "Attempts on each target over time")) }
         }
         @if left_out > 0 { p.soft { (text::count(left_out, "attempt")) " not drawn: no row has room for more than " (BARS) "." } }
         (table("How busy targets were", &heads, &body))

@@ -25,8 +25,9 @@ fn clock(job: &JobAccount, summary: &Summary) -> String {
 
 /// For each model and dataset a row for each target: percentiles, and the distribution between smallest and largest.
 pub(super) fn timings(account: &Account) -> Option<Markup> {
-    let groups = by_series(account);
-    if groups.values().flatten().all(|job| job.summary.is_none()) {
+    let mut groups = by_series(account);
+    groups.retain(|_, jobs| jobs.iter().any(|job| job.summary.is_some()));
+    if groups.is_empty() {
         return None;
     }
     let heads = [
@@ -164,7 +165,7 @@ pub(super) fn bubbles(account: &Account) -> Option<Markup> {
             @let drawn = { bubbles.truncate(60); &*bubbles };
             figure {
                 figcaption { (title) }
-                div.scroll tabindex="0" role="region" aria-label=(title) {
+                div.scroll tabindex="0" role="group" aria-label=(title) {
                     (svg::bubbles(drawn, &x_name, &format!("{quality} ({better})"), |value| if *is_error { text::real(value.max(0.0)) } else { text::percent(value.clamp(0.0, 1.0)) }, &title))
                 }
                 ol.mono { @for bubble in drawn { li { (bubble.title) } } }

@@ -60,10 +60,11 @@ pub(super) fn more(all: usize, shown: usize) -> Markup {
     }
 }
 
-/// A table in a box that scrolls by itself where it is wider than the page.
+/// A table in a box that scrolls by itself where it is wider than the page. A group and no region: of those a screen reader
+/// would list dozens.
 pub(super) fn table(caption: &str, heads: &[(&str, bool)], body: &Markup) -> Markup {
     html! {
-        div.scroll role="region" aria-label=(caption) tabindex="0" {
+        div.scroll role="group" aria-label=(caption) tabindex="0" {
             table {
                 caption { (caption) }
                 thead { tr { @for (head, number) in heads { th scope="col" class=[number.then_some("n")] { (head) } } } }
@@ -73,8 +74,9 @@ pub(super) fn table(caption: &str, heads: &[(&str, bool)], body: &Markup) -> Mar
     }
 }
 
-/// One job for each model, dataset and target: the last first measurement, models and datasets in order of name, targets in
-/// the order in which they were seen.
+/// One job for each model, dataset and target: the last first measurement, and one with figures before one without (which
+/// may have had less of an arena, or of time); models and datasets in order of name, targets in the order in which they were
+/// seen.
 pub(super) fn by_series(account: &Account) -> BTreeMap<(String, String), Vec<&JobAccount>> {
     let order = |target: &TargetId| {
         account.targets.iter().position(|seen| seen.info.id == *target).unwrap_or(account.targets.len())
@@ -82,7 +84,10 @@ pub(super) fn by_series(account: &Account) -> BTreeMap<(String, String), Vec<&Jo
     let mut latest: BTreeMap<_, &JobAccount> = BTreeMap::new();
     for job in account.jobs.values().filter(|job| job.rerun == 0) {
         let series = job.series();
-        latest.insert((series.model, series.dataset, order(&series.target), series.target), job);
+        let key = (series.model, series.dataset, order(&series.target), series.target);
+        if job.summary.is_some() || latest.get(&key).is_none_or(|known| known.summary.is_none()) {
+            latest.insert(key, job);
+        }
     }
     let mut groups = BTreeMap::<(String, String), Vec<&JobAccount>>::new();
     for ((model, dataset, ..), job) in latest {

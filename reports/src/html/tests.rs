@@ -1,7 +1,10 @@
 //! The page as a whole, of runs that were never run.
 
 use super::page;
-use crate::{account::Account, script};
+use crate::{
+    account::Account,
+    script::{self, Found, Script, scenario},
+};
 use farm::Stamped;
 
 fn html(events: &[Stamped]) -> String {
@@ -57,4 +60,26 @@ fn nothing_is_loaded_from_elsewhere_and_nothing_runs() {
 #[test]
 fn the_same_events_give_the_same_page() {
     assert_eq!(html(&script::rich()), html(&script::rich()));
+}
+
+#[test]
+fn of_jobs_of_one_series_the_one_that_brought_figures_is_shown() {
+    let mut script = Script::new(1);
+    let id = scenario(1, "Limits");
+    let names = ["hello_world", "sine", "qemu:mps2-an386"];
+    script.ready(names[2], "QEMU 7.2");
+    script.job(&id, 1, names, Found::Sine(0.03), 0);
+    script.faulty(&id, 2, names, farm::Fault::ArenaTooSmall { available: 1_024, missing: 400, detail: "x".to_owned() });
+    script.faulty(
+        &id,
+        3,
+        ["other", "sine", names[2]],
+        farm::Fault::ArenaTooSmall { available: 1, missing: 4, detail: "x".to_owned() },
+    );
+    script.end(&id, farm::Verdict::Pass, "");
+    script.finish(false);
+    let page = html(&script.events);
+    let (_, timings) = page.split_once("<h2 id=\"timings\"").expect("figures are shown");
+    let (timings, _) = timings.split_once("<h2").expect("more follows");
+    assert!(timings.contains("hello_world over sine") && !timings.contains("other over sine"), "{timings}");
 }

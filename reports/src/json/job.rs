@@ -21,6 +21,8 @@ pub struct Job {
     pub simulated: bool,
     /// Pass: evidence came back. Criteria are judged with the scenarios.
     pub verdict: Verdict,
+    /// The heaviest of that and of the criteria that were judged on its evidence so far, of whatever scenario.
+    pub judged: Verdict,
     /// The cause, where it is no pass; on a pass a remark or nothing.
     pub reason: String,
     /// The fault behind a fail.
@@ -210,6 +212,7 @@ impl Job {
             target: report.target.0.clone(),
             simulated: report.simulated,
             verdict: report.judgement.verdict.into(),
+            judged: report.judgement.verdict.into(),
             reason: report.judgement.reason.clone(),
             fault: report.fault.as_ref().map(Fault::of),
             attempts: report.attempts.iter().map(Attempt::from).collect(),

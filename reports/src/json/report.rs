@@ -118,6 +118,13 @@ impl Reporter for ReportJson {
                     known.history = metrics.iter().map(MetricHistory::from).collect();
                 }
             }
+            FarmEvent::CriterionJudged { report, .. } => {
+                let known = self.report.jobs.iter_mut().rev().find(|known| known.id == report.job.0);
+                let verdict = account.jobs.get(&report.job).and_then(|job| job.verdict);
+                if let (Some(known), Some(verdict)) = (known, verdict) {
+                    known.judged = verdict.into();
+                }
+            }
             FarmEvent::RunFinished { interrupted, took } => {
                 self.report.run.state = if *interrupted { RunState::Interrupted } else { RunState::Finished };
                 self.report.run.took_s = Some(seconds(*took));

@@ -250,6 +250,7 @@ fn the_documents_look_like_this() {
                 }
               },
               "id": 2,
+              "judged": "fail",
               "model": "hello_world",
               "own_firmware": false,
               "provenance": {
@@ -284,6 +285,7 @@ fn the_documents_look_like_this() {
               },
               "figures": null,
               "id": 4,
+              "judged": "fail",
               "model": "evil\u0007",
               "own_firmware": false,
               "provenance": null,
@@ -340,6 +342,7 @@ fn the_documents_look_like_this() {
                 }
               },
               "id": 6,
+              "judged": "inconclusive",
               "model": "micro_speech",
               "own_firmware": false,
               "provenance": {
@@ -541,8 +544,8 @@ fn the_documents_look_like_this() {
         }
         "#);
     insta::assert_snapshot!(fs::read_to_string(dir.path().join(EVIDENCE_FILE)).unwrap(), @r#"
-        {"schema":"tinyfarm-report/1","run":"20261122T134600Z-5eed","job":{"id":2,"model":"hello_world","dataset":"sine","target":"qemu:mps2-an386","simulated":false,"verdict":"pass","reason":"after 1 infra retry","fault":null,"attempts":[{"number":1,"target":"qemu:mps2-an386","verdict":"infra","reason":"QEMU was killed by signal 9","took_s":0.8},{"number":2,"target":"qemu:mps2-an386","verdict":"pass","reason":"","took_s":0.8}],"figures":{"samples":1001,"clock":{"kind":"qemu-instructions"},"ticks":{"min":6700,"median":6812,"p90":6850,"p99":6901,"max":6950},"accuracy":null,"errors":{"mean_absolute":0.033612,"root_mean_square":0.0403344,"maximum":0.1302},"arena":{"used":1472,"size":65536},"firmware":{"text":175600,"data":2400,"bss":70000,"model":2512}},"provenance":{"model":"9372c470eeadd5ecd9c3c74c2b3cb633f8e2f2fad799250a0f70d652b6b825e4","dataset":"b277fd623676a525c29b9eb155afc8c9010681814ceafb2d7627f47b9a232576","runner":"0.1.0","runner_digest":"c0ffee","tflm":"2.2.0","core":"Cortex-M4F","tool":"QEMU 7.2.22"},"own_firmware":false,"rerun":0},"outputs":["0000803f","000000bf"],"ticks":[6812,6901],"confusion":null,"log":"TFLM: arena allocated\n"}
-        {"schema":"tinyfarm-report/1","run":"20261122T134600Z-5eed","job":{"id":4,"model":"evil\u0007","dataset":"sine","target":"qemu:mps2-an386","simulated":false,"verdict":"fail","reason":"crashed: core locked up \u001b[32mpass\u001b[0m","fault":{"kind":"crash","message":"crashed: crashed: core locked up \u001b[32mpass\u001b[0m"},"attempts":[{"number":1,"target":"qemu:mps2-an386","verdict":"fail","reason":"crashed: core locked up \u001b[32mpass\u001b[0m","took_s":0.8}],"figures":null,"provenance":null,"own_firmware":false,"rerun":0},"outputs":[],"ticks":[],"confusion":null,"log":"one\n]]> \u001b[1A two\r\n\u0000three\n"}
-        {"schema":"tinyfarm-report/1","run":"20261122T134600Z-5eed","job":{"id":6,"model":"micro_speech","dataset":"words","target":"qemu:mps2-an386","simulated":false,"verdict":"pass","reason":"","fault":null,"attempts":[{"number":1,"target":"qemu:mps2-an386","verdict":"pass","reason":"","took_s":0.8}],"figures":{"samples":30,"clock":{"kind":"qemu-instructions"},"ticks":{"min":6700,"median":6812,"p90":6850,"p99":6901,"max":6950},"accuracy":{"correct":30,"total":30,"top1":1.0,"wilson_low":0.8864866068260312,"wilson_high":1.0,"macro_precision":1.0,"macro_recall":1.0,"macro_f1":1.0},"errors":null,"arena":{"used":1472,"size":65536},"firmware":{"text":175600,"data":2400,"bss":70000,"model":2512}},"provenance":{"model":"9372c470eeadd5ecd9c3c74c2b3cb633f8e2f2fad799250a0f70d652b6b825e4","dataset":"b277fd623676a525c29b9eb155afc8c9010681814ceafb2d7627f47b9a232576","runner":"0.1.0","runner_digest":"c0ffee","tflm":"2.2.0","core":"Cortex-M4F","tool":"QEMU 7.2.22"},"own_firmware":false,"rerun":0},"outputs":["0000803f","000000bf"],"ticks":[6812,6901],"confusion":{"classes":[{"name":"yes","precision":1.0,"recall":1.0,"f1":1.0,"support":15},{"name":"no","precision":1.0,"recall":1.0,"f1":1.0,"support":15}],"counts":[[15,0,0],[0,15,0]]},"log":"TFLM: arena allocated\n"}
+        {"schema":"tinyfarm-report/1","run":"20261122T134600Z-5eed","job":{"id":2,"model":"hello_world","dataset":"sine","target":"qemu:mps2-an386","simulated":false,"verdict":"pass","judged":"pass","reason":"after 1 infra retry","fault":null,"attempts":[{"number":1,"target":"qemu:mps2-an386","verdict":"infra","reason":"QEMU was killed by signal 9","took_s":0.8},{"number":2,"target":"qemu:mps2-an386","verdict":"pass","reason":"","took_s":0.8}],"figures":{"samples":1001,"clock":{"kind":"qemu-instructions"},"ticks":{"min":6700,"median":6812,"p90":6850,"p99":6901,"max":6950},"accuracy":null,"errors":{"mean_absolute":0.033612,"root_mean_square":0.0403344,"maximum":0.1302},"arena":{"used":1472,"size":65536},"firmware":{"text":175600,"data":2400,"bss":70000,"model":2512}},"provenance":{"model":"9372c470eeadd5ecd9c3c74c2b3cb633f8e2f2fad799250a0f70d652b6b825e4","dataset":"b277fd623676a525c29b9eb155afc8c9010681814ceafb2d7627f47b9a232576","runner":"0.1.0","runner_digest":"c0ffee","tflm":"2.2.0","core":"Cortex-M4F","tool":"QEMU 7.2.22"},"own_firmware":false,"rerun":0},"outputs":["0000803f","000000bf"],"ticks":[6812,6901],"confusion":null,"log":"TFLM: arena allocated\n"}
+        {"schema":"tinyfarm-report/1","run":"20261122T134600Z-5eed","job":{"id":4,"model":"evil\u0007","dataset":"sine","target":"qemu:mps2-an386","simulated":false,"verdict":"fail","judged":"fail","reason":"crashed: core locked up \u001b[32mpass\u001b[0m","fault":{"kind":"crash","message":"crashed: crashed: core locked up \u001b[32mpass\u001b[0m"},"attempts":[{"number":1,"target":"qemu:mps2-an386","verdict":"fail","reason":"crashed: core locked up \u001b[32mpass\u001b[0m","took_s":0.8}],"figures":null,"provenance":null,"own_firmware":false,"rerun":0},"outputs":[],"ticks":[],"confusion":null,"log":"one\n]]> \u001b[1A two\r\n\u0000three\n"}
+        {"schema":"tinyfarm-report/1","run":"20261122T134600Z-5eed","job":{"id":6,"model":"micro_speech","dataset":"words","target":"qemu:mps2-an386","simulated":false,"verdict":"pass","judged":"pass","reason":"","fault":null,"attempts":[{"number":1,"target":"qemu:mps2-an386","verdict":"pass","reason":"","took_s":0.8}],"figures":{"samples":30,"clock":{"kind":"qemu-instructions"},"ticks":{"min":6700,"median":6812,"p90":6850,"p99":6901,"max":6950},"accuracy":{"correct":30,"total":30,"top1":1.0,"wilson_low":0.8864866068260312,"wilson_high":1.0,"macro_precision":1.0,"macro_recall":1.0,"macro_f1":1.0},"errors":null,"arena":{"used":1472,"size":65536},"firmware":{"text":175600,"data":2400,"bss":70000,"model":2512}},"provenance":{"model":"9372c470eeadd5ecd9c3c74c2b3cb633f8e2f2fad799250a0f70d652b6b825e4","dataset":"b277fd623676a525c29b9eb155afc8c9010681814ceafb2d7627f47b9a232576","runner":"0.1.0","runner_digest":"c0ffee","tflm":"2.2.0","core":"Cortex-M4F","tool":"QEMU 7.2.22"},"own_firmware":false,"rerun":0},"outputs":["0000803f","000000bf"],"ticks":[6812,6901],"confusion":{"classes":[{"name":"yes","precision":1.0,"recall":1.0,"f1":1.0,"support":15},{"name":"no","precision":1.0,"recall":1.0,"f1":1.0,"support":15}],"counts":[[15,0,0],[0,15,0]]},"log":"TFLM: arena allocated\n"}
         "#);
 }

@@ -181,19 +181,21 @@ impl Messages {
                 let envelopes = self.scenario(scenario, open, judgement, quarantine.as_ref(), at);
                 self.append(&envelopes)
             }
-            FarmEvent::RunFinished { .. } => {
-                let mut finished = json!({
-                    "testRunStartedId": self.run,
-                    "timestamp": timestamp(at),
-                    "success": outcome::succeeded(&account.tally),
-                });
-                if let Some(message) = outcome::run_message(&account.tally) {
-                    finished["message"] = message.into();
-                }
-                self.append(&[json!({ "testRunFinished": finished })])
-            }
+            FarmEvent::RunFinished { .. } => self.end(stamped.at, account),
             _ => Ok(()),
         }
+    }
+
+    fn end(&mut self, at: Timestamp, account: &Account) -> io::Result<()> {
+        let mut finished = json!({
+            "testRunStartedId": self.run,
+            "timestamp": timestamp(at),
+            "success": outcome::succeeded(&account.tally),
+        });
+        if let Some(message) = outcome::run_message(&account.tally) {
+            finished["message"] = message.into();
+        }
+        self.append(&[json!({ "testRunFinished": finished })])
     }
 
     fn read(&mut self, path: &str, text: &str) -> io::Result<()> {
@@ -213,7 +215,7 @@ impl Messages {
         let reason = note.judgement.as_ref().map_or("", |judgement| judgement.reason.as_str());
         let mut line = format!(
             "{}: {} over {} on {}",
-            note.word(),
+            note.own_word(),
             escape(&note.series().model),
             escape(&note.dataset),
             note.place
@@ -339,7 +341,10 @@ impl Reporter for Messages {
         self.take_in(event, account).map_err(|cause| ReportError::write(&self.path, cause))
     }
 
-    fn finish(&mut self, _: &Account) -> Result<(), ReportError> {
+    fn finish(&mut self, account: &Account) -> Result<(), ReportError> {
+        // Of a run that was cut short; whoever reads must not take the silence for success.
+        let ended = if account.tally.finished { Ok(()) } else { self.end(account.run.now, account) };
+        ended.map_err(|cause| ReportError::write(&self.path, cause))?;
         match self.file.take() {
             Some(file) => file.sync_all().map_err(|cause| ReportError::write(&self.path, cause)),
             None => Ok(()),

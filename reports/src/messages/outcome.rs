@@ -67,15 +67,16 @@ pub(super) fn results(
 
 /// Whether the run passed, as its exit code says.
 pub(super) fn succeeded(tally: &Tally) -> bool {
-    let passed = tally.worst() == Some(Verdict::Pass) && !tally.interrupted && tally.not_run() == 0;
+    let passed = tally.worst() == Some(Verdict::Pass) && tally.finished && !tally.interrupted && tally.not_run() == 0;
     passed || tally.nothing_to_run() || tally.nothing_gates()
 }
 
 /// What is to be said of the run as a whole.
 pub(super) fn run_message(tally: &Tally) -> Option<String> {
-    if tally.interrupted || tally.not_run() > 0 {
+    if tally.interrupted || !tally.finished || tally.not_run() > 0 {
         let why = if tally.interrupted { "interrupted" } else { "cut short" };
-        return Some(format!("{why}: {} of {} scenarios have a verdict", tally.judged(), tally.planned));
+        let judged = tally.judged() - tally.stopped;
+        return Some(format!("{why}: {judged} of {} scenarios have a verdict", tally.planned));
     }
     if succeeded(tally) {
         return None;
