@@ -468,12 +468,14 @@ impl Config {
 
     /// Which scenarios are in quarantine.
     pub fn quarantines(&self) -> Vec<QuarantineRule> {
+        let nightly = crate::command::nightly::feature_file(self);
         let rule = |rule: &QuarantineConfig| QuarantineRule {
             feature: rule.feature.clone(),
             scenario: rule.scenario.clone(),
             owner: rule.owner.0.clone(),
             reason: rule.reason.0.clone(),
             until: rule.until,
+            generated: rule.feature == nightly,
         };
         self.quarantine.iter().map(rule).collect()
     }

@@ -18,6 +18,7 @@
 //! | [`criterion`] | a metric and a bound, and the judgement of evidence by it |
 //! | [`verdict`] | pass, fail, infra, blocked, inconclusive |
 //! | [`scheduler`] | which job runs where and when |
+//! | [`text`] | text that people and devices wrote, made safe to show |
 //! | [`events`] | the one stream that reporters see |
 
 pub mod clock;
@@ -40,6 +41,7 @@ pub mod suggest;
 pub mod target;
 #[cfg(test)]
 mod testing;
+pub mod text;
 pub mod verdict;
 
 pub use clock::Clock;

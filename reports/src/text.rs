@@ -3,32 +3,11 @@
 //! What features, models and devices say is untrusted: a control character in it could repaint the terminal, and a
 //! change of writing direction could make a fail look like a pass.
 
+pub use farm::text::escape;
+
 use farm::Clock;
-use std::{borrow::Cow, time::Duration};
+use std::time::Duration;
 use unicode_width::UnicodeWidthStr;
-
-/// Whether a character is shown as it is: no control character, no separator of lines, nothing that turns the direction
-/// of writing, nothing that is no character.
-fn is_plain(c: char) -> bool {
-    !c.is_control()
-        && !matches!(
-            c,
-            '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{61c}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}'
-        )
-        && !matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fff9}'..='\u{fffb}')
-}
-
-/// `text` on one line, with every character that could do something to a terminal written out: `\n`, `\u{1b}`.
-pub fn escape(text: &str) -> Cow<'_, str> {
-    if text.chars().all(is_plain) {
-        return Cow::Borrowed(text);
-    }
-    let mut escaped = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        if is_plain(c) { escaped.push(c) } else { escaped.extend(c.escape_default()) }
-    }
-    Cow::Owned(escaped)
-}
 
 /// The last lines of a log, each escaped and cut at 200 characters: enough to see what went wrong.
 pub fn tail(log: &str, lines: usize) -> Vec<String> {

@@ -37,7 +37,7 @@ pub async fn run(mut config: Config, arguments: RunArgs, verbose: u8, screen: Sc
     };
     let mut since = None;
     if let Some(rev) = &arguments.since {
-        let touched = since::select(&mut plan, &library, &config, rev)?;
+        let touched = since::select(&mut plan, &infos, &library, &config, rev)?;
         touched.lines(verbose > 0).iter().for_each(|line| tell(&screen, line));
         since = Some(Since { rev: rev.clone(), left_out: touched.left_out() });
     }

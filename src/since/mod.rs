@@ -17,7 +17,7 @@ use crate::{
     config::{Config, SinceConfig},
 };
 use boards::definition::Definitions;
-use farm::Library;
+use farm::{Library, TargetInfo};
 use jiff::Timestamp;
 use miette::IntoDiagnostic as _;
 use reports::text::{count, escape};
@@ -54,7 +54,13 @@ pub struct Touched {
 ///
 /// # Errors
 /// Git is not to be had, this is no repository, or it knows no such revision.
-pub fn select(plan: &mut Plan, library: &Library, config: &Config, rev: &str) -> miette::Result<Touched> {
+pub fn select(
+    plan: &mut Plan,
+    targets: &[TargetInfo],
+    library: &Library,
+    config: &Config,
+    rev: &str,
+) -> miette::Result<Touched> {
     let started = Timestamp::now();
     let repository = Repository::find()?;
     let base = repository.base(rev)?;
@@ -86,7 +92,7 @@ pub fn select(plan: &mut Plan, library: &Library, config: &Config, rev: &str) ->
     };
     let mut used = BTreeSet::new();
     plan.retain(|scenario| {
-        let boards = if scenario.wants_boards() { &of_boards[..] } else { &[] };
+        let boards = if scenario.wants_boards(targets) { &of_boards[..] } else { &[] };
         let own = scenario.files(library);
         let all = own.iter().chain(&of_all).chain(boards);
         let reasons: BTreeSet<&String> = all.flat_map(|path| files.reasons(path)).collect();

@@ -157,16 +157,19 @@ impl Library {
     /// The files and folders that the dataset called `name_or_path` comes from (as [`Library::dataset`] has it), and the
     /// manifest that names it. None of one that lies in a feature file.
     pub fn files_of_dataset(&self, name_or_path: &str, base: &Path) -> Vec<PathBuf> {
-        let (source, manifest) = match self.datasets.get(name_or_path) {
+        let (source, beside) = match self.datasets.get(name_or_path) {
             Some(entry) => (self.resolve_source(entry).ok(), Some(entry.manifest.clone())),
             None => {
-                let there =
-                    [base.join(name_or_path), PathBuf::from(name_or_path)].into_iter().find(|path| path.exists());
-                (there.and_then(|path| DatasetSource::from_path(&path).ok()), None)
+                let tried = [base.join(name_or_path), PathBuf::from(name_or_path)];
+                let at = tried.iter().position(|path| path.exists());
+                let source = at.and_then(|at| DatasetSource::from_path(&tried[at]).ok());
+                // Were the first not gone, it would be that one.
+                let gone = tried.into_iter().take(at.unwrap_or(0)).next();
+                (source, gone)
             }
         };
         let files = source.map(|source| source.data.files()).unwrap_or_default();
-        files.into_iter().chain(manifest).collect()
+        files.into_iter().chain(beside).collect()
     }
 
     /// Whether a file comes with a package that tinyfarm was built with: it is as it was then.

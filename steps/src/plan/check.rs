@@ -13,9 +13,9 @@ use crate::{
     source::SourceFile,
     tags::Settings,
 };
-use farm::{Criterion, Dataset, Library, Model, TargetInfo, dataset::DatasetSource};
+use farm::{Criterion, Dataset, Library, Model, TargetId, TargetInfo, dataset::DatasetSource};
 use gherkin::Step;
-use std::{ops::Range, path::Path, sync::Arc};
+use std::{collections::BTreeSet, ops::Range, path::Path, sync::Arc};
 
 /// What every scenario is checked against.
 pub(super) struct Context<'a> {
@@ -35,6 +35,8 @@ pub(super) struct Checked {
     pub left_out: Option<String>,
     /// What to know of the data.
     pub remarks: Vec<String>,
+    /// Targets that evidence is compared with.
+    pub references: BTreeSet<TargetId>,
 }
 
 /// Something that steps name: one that could not be found has been complained of already.
@@ -135,6 +137,8 @@ impl Walk<'_> {
                         self.checked.left_out.get_or_insert_with(|| reason.to_owned());
                         return None;
                     }
+                    let references = criteria.iter().filter_map(Criterion::reference);
+                    self.checked.references.extend(references.map(TargetId::from));
                     let wrong = criteria.iter().find_map(|criterion| self.unsound_anywhere(criterion, &ran));
                     wrong.into_iter().for_each(|error| self.wrong(step, error));
                 }

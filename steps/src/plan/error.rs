@@ -1,8 +1,9 @@
 //! What is wrong with feature files, with the place and a mend.
 
 use crate::{phrase::PhraseError, source::SourceFile};
+use farm::text::{escape, mask};
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
-use std::{fmt, ops::Range, path::Path, sync::Arc};
+use std::{borrow::Cow, fmt, ops::Range, path::Path, sync::Arc};
 
 /// One thing that is wrong with the features.
 #[derive(Debug, Clone)]
@@ -24,7 +25,15 @@ pub struct PlanError {
 impl PlanError {
     /// An error with no place.
     pub(crate) fn bare(message: impl Into<String>) -> Self {
-        Self { message: message.into(), path: String::new(), line: 0, column: 0, help: None, label: None, place: None }
+        Self {
+            message: safe(&message.into()),
+            path: String::new(),
+            line: 0,
+            column: 0,
+            help: None,
+            label: None,
+            place: None,
+        }
     }
 
     /// About a whole file or folder.
@@ -35,13 +44,13 @@ impl PlanError {
 
     /// With a mend.
     pub(crate) fn helped(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+        self.help = Some(safe(&help.into()));
         self
     }
 
     /// With a word at the place itself.
     pub(crate) fn labelled(mut self, label: impl Into<String>) -> Self {
-        self.label = Some(label.into());
+        self.label = Some(safe(&label.into()));
         self
     }
 
@@ -49,20 +58,33 @@ impl PlanError {
     pub(crate) fn at(mut self, file: &SourceFile, range: Range<usize>) -> Self {
         (self.line, self.column) = file.position(range.start);
         let path = file.path.display().to_string();
-        self.place = Some((NamedSource::new(&path, Arc::clone(&file.text)), range));
+        let text = match mask(&file.text) {
+            Cow::Borrowed(_) => Arc::clone(&file.text),
+            Cow::Owned(masked) => masked.into(),
+        };
+        self.place = Some((NamedSource::new(escape(&path), text), range));
         self.path = path;
         self
     }
 
     /// What is wrong with a step's words.
     pub(crate) fn phrase(error: PhraseError) -> Self {
-        Self { help: error.help, ..Self::bare(error.message) }
+        let bare = Self::bare(error.message);
+        match error.help {
+            Some(help) => bare.helped(help),
+            None => bare,
+        }
     }
 
     /// What makes it the same complaint as another: a background's step is checked once for each scenario.
     pub(crate) fn key(&self) -> (&str, usize, usize, &str) {
         (&self.path, self.line, self.column, &self.message)
     }
+}
+
+/// Text that does nothing to a terminal or a log; its lines stay.
+fn safe(text: &str) -> String {
+    text.lines().map(escape).collect::<Vec<_>>().join("\n")
 }
 
 impl fmt::Display for PlanError {
@@ -117,8 +139,8 @@ impl fmt::Display for PlanErrors {
             let separator = if index == 0 { "" } else { "\n" };
             match (error.path.as_str(), error.line) {
                 ("", _) => write!(f, "{separator}{error}")?,
-                (path, 0) => write!(f, "{separator}{path}: {error}")?,
-                (path, line) => write!(f, "{separator}{path}:{line}:{}: {error}", error.column)?,
+                (path, 0) => write!(f, "{separator}{}: {error}", escape(path))?,
+                (path, line) => write!(f, "{separator}{}:{line}:{}: {error}", escape(path), error.column)?,
             }
         }
         Ok(())

@@ -211,6 +211,7 @@ impl InFile<'_> {
                 outcome.remarks.push(remark);
             }
         }
+        let references = checked.references;
         let planned = steps.iter().zip(checked.runs).map(|(step, run)| PlannedStep {
             keyword: step.keyword.trim().to_owned(),
             text: step.value.clone(),
@@ -229,6 +230,7 @@ impl InFile<'_> {
             },
             tags,
             steps: planned.collect(),
+            references,
             timeouts,
             retries: settings.retries.unwrap_or(options.retries),
             quarantine: quarantine.map(|rule| rule.quarantine(options.today)),

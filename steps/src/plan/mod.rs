@@ -71,6 +71,8 @@ pub struct PlannedScenario {
     pub tags: Vec<String>,
     /// Its steps, those of backgrounds first.
     pub steps: Vec<PlannedStep>,
+    /// Targets that it runs nothing on, maybe, and compares with.
+    pub(crate) references: BTreeSet<TargetId>,
     /// Time budgets of its jobs before any step speaks.
     pub timeouts: Timeouts,
     /// Retries of its jobs before any step speaks.
@@ -121,9 +123,11 @@ impl PlannedScenario {
         files
     }
 
-    /// Whether any of its steps runs on boards.
-    pub fn wants_boards(&self) -> bool {
+    /// Whether any of its steps runs on boards, or compares with one of `targets` that is a board.
+    pub fn wants_boards(&self, targets: &[TargetInfo]) -> bool {
+        let boards = targets.iter().filter(|info| info.stage == Stage::Board);
         self.runs().flat_map(|run| &run.groups).any(|group| group.stage == Stage::Board)
+            || boards.into_iter().any(|info| self.references.contains(&info.id))
     }
 
     fn runs(&self) -> impl Iterator<Item = &PlannedRun> {

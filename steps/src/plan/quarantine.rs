@@ -22,6 +22,8 @@ pub struct QuarantineRule {
     pub reason: String,
     /// The last day on which it does not gate, in UTC.
     pub until: Date,
+    /// Whether the feature is one that `tinyfarm nightly` writes: it may not be there, or be without the scenario this time.
+    pub generated: bool,
 }
 
 impl QuarantineRule {
@@ -38,7 +40,7 @@ impl QuarantineRule {
 
 /// An error for each rule that names a file which is not there.
 pub(super) fn absent(rules: &[QuarantineRule]) -> impl Iterator<Item = PlanError> {
-    rules.iter().filter(|rule| !rule.feature.is_file()).map(|rule| {
+    rules.iter().filter(|rule| !rule.generated && !rule.feature.is_file()).map(|rule| {
         let feature = rule.feature.display();
         PlanError::bare(format!("a quarantine names the feature `{feature}`, which is not there"))
             .helped("mend its path, or take the quarantine out")
@@ -102,7 +104,7 @@ impl<'a> InForce<'a> {
     /// An error for each rule that no scenario of the file is meant by.
     pub fn idle(&self) -> Vec<PlanError> {
         let (names, file) = (self.names.borrow(), self.path.display());
-        let idle = self.rules.iter().filter(|(_, used)| !used.get());
+        let idle = self.rules.iter().filter(|(rule, used)| !used.get() && !rule.generated);
         idle.map(|(rule, _)| {
             let name = rule.scenario.as_deref().unwrap_or("any scenario");
             PlanError::bare(format!("a quarantine names the scenario `{name}`, which `{file}` does not have"))

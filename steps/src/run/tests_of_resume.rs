@@ -107,6 +107,7 @@ fn a_scenario_in_quarantine_runs_and_says_whose_it_is() {
         owner: "ada".to_owned(),
         reason: "probe is flaky".to_owned(),
         until: date(2026, 3, 1),
+        generated: false,
     }];
     let quarantines = |yard: &Yard| {
         let ends = yard.run().into_iter().filter_map(|event| match event {

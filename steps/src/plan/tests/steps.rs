@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::{RUN, SUBJECT, wrong};
-use crate::testing::yard;
+use crate::testing::{Script, yard};
 
 #[test]
 fn an_undefined_step_gets_the_nearest_one_and_all_are_told_at_once() {
@@ -347,4 +347,26 @@ fn outputs_in_a_table_must_be_of_samples_there_are() {
           ·          ╰── here
           ╰────
     "#);
+}
+
+#[test]
+fn what_is_wrong_is_told_without_what_a_terminal_or_a_log_obeys() {
+    let text = "Feature: f\n  Scenario: s\u{1b}]0;t\u{7}\n    Given the \u{1b}[2Jmodel \u{202e}x\n";
+    let errors = yard().file("f\n::warning::g.feature", text).plan().unwrap_err();
+    for told in [errors.render(110, false), errors.to_string()] {
+        assert!(told.chars().all(|c| c == '\n' || farm::text::is_plain(c)), "{told:?}");
+        assert!(!told.lines().any(|line| line.trim_start().starts_with("::")), "{told}");
+    }
+    assert!(errors.render(110, false).contains("the ?[2Jmodel ???x"), "{}", errors.render(110, false));
+}
+
+#[test]
+fn a_board_that_is_only_compared_with_is_wanted_too() {
+    let board = yard().with_board("nucleo-1", &["m4"], Script::Offset(0.0));
+    let infos: Vec<_> = board.targets.iter().map(|target| farm::Target::info(target).clone()).collect();
+    let wants = |yard: crate::testing::Yard| yard.plan().unwrap().scenarios()[0].wants_boards(&infos);
+    let compared = format!("{RUN}Then the outputs are bit-identical to those on \"nucleo-1\"");
+    assert!(wants(board.steps(&compared)));
+    let alone = yard().with_board("nucleo-1", &["m4"], Script::Offset(0.0));
+    assert!(!wants(alone.steps(RUN)));
 }
