@@ -286,7 +286,7 @@ pub(crate) fn unsound(ledger: &Ledger) -> Result<Vec<(Option<String>, String)>> 
     let rows = ledger.read(|connection| {
         let sql = format!("SELECT {COLUMNS} FROM {TABLES} ORDER BY acceptance.id");
         let mut select = connection.prepare_cached(&sql)?;
-        Ok(select.query_map((), |row| Ok(acceptance(row)))?.collect::<rusqlite::Result<Vec<_>>>()?)
+        select.query_map((), |row| Ok(acceptance(row)))?.collect::<rusqlite::Result<Vec<_>>>()
     })?;
     let (mut measured, mut wrong) = (BTreeMap::new(), Vec::new());
     for row in rows {

@@ -247,12 +247,11 @@ impl Import<'_> {
             (Line::Event { event }, Course::New(name, begun)) => {
                 let first = begun.is_none() && self.waiting.is_empty();
                 match &event.event {
-                    FarmEvent::RunStarted { run, .. } if first && run == name => {
-                        // It would be the latest for as long.
-                        if event.at > Timestamp::now() + AHEAD {
-                            return Err(Trouble::Line(format!("run {name} begins in the future, {}", event.at)));
-                        }
+                    // It would be the latest for as long.
+                    FarmEvent::RunStarted { .. } if first && event.at > Timestamp::now() + AHEAD => {
+                        return Err(Trouble::Line(format!("run {name} begins in the future, {}", event.at)));
                     }
+                    FarmEvent::RunStarted { run, .. } if first && run == name => {}
                     FarmEvent::RunStarted { .. } => {
                         return Err(Trouble::Line("a run begins that was not named, or begins twice".to_owned()));
                     }

@@ -78,7 +78,7 @@ impl Ledger {
             }
             Err(error) => findings.push(whole(error.to_string())),
         }
-        match self.read(|connection| differs_in(connection)) {
+        match self.read(differs_in) {
             Ok(details) => findings.extend(details.into_iter().map(whole)),
             Err(error) => findings.push(whole(error.to_string())),
         }

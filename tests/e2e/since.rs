@@ -288,7 +288,7 @@ fn what_git_cannot_tell_ends_it_before_anything_runs() {
     let stranger = git(&project, &["commit-tree", "-m", "a stranger", "HEAD^{tree}"]);
     since(&project, &stranger).expect(2, &["have no commit in common here", "git fetch --unshallow", "fetch-depth: 0"]);
     fs::rename(project.path().join(".git"), project.path().join("git-no-more")).unwrap();
-    since(&project, "HEAD").expect(2, &["`--since` wants a Git repository", "run it inside the repository"]);
+    since(&project, "HEAD").expect(2, &["`--since` wants a Git repository", "run it inside a repository"]);
     let mut command = Command::new(env!("CARGO_BIN_EXE_tinyfarm"));
     command.args(["run", "--since", "HEAD"]).current_dir(project.path()).env("PATH", "/no/such/folder");
     project.ended(command.output().unwrap()).expect(2, &["`--since` wants the program git", "install Git"]);
