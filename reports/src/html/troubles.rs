@@ -133,7 +133,8 @@ fn evidence(account: &Account, jobs: &[&JobAccount]) -> Markup {
         }
     };
     html! {
-        details {
+        // Closed it would hide why a job brought nothing.
+        details open[jobs.iter().any(|job| !job.passed())] {
             summary { "Evidence: " (text::count(jobs.len(), "job")) }
             (table("Jobs of this scenario", &heads, &rows))
             (more(jobs.len(), 40))
