@@ -56,7 +56,7 @@ pub fn measure() -> Result {
     told("compare two runs, 1,000 series", || compare(&ledger, &newest))?;
     told("a job's baseline and history", || {
         let known = ledger.baseline(&series)?.is_some();
-        Ok(known && ledger.recent(&series, METRIC, None, None, 30)?.len() == 30)
+        Ok(known && ledger.recent(&series, METRIC, None, 30)?.len() == 30)
     })?;
     told("flaky jobs and scenarios", || Ok(!ledger.flaky(&FlakyFilter::default())?.jobs.is_empty()))?;
     Ok(())
@@ -79,15 +79,13 @@ fn told(what: &str, work: impl Fn() -> Result<bool>) -> Result {
 
 /// As `tinyfarm compare` does: every series of both, with the spread of what is noisy.
 fn compare(ledger: &Ledger, newest: &str) -> Result<bool> {
-    let (before, after) = (ledger.figures(&ledger.find("latest~1")?.name)?, ledger.figures(newest)?);
+    let earlier = ledger.find("latest~1")?;
+    let (before, after) = (ledger.figures(&earlier.name)?, ledger.figures(newest)?);
     for (series, after) in &after {
         let Some(before) = before.get(series) else { return Ok(false) };
-        let made_of = [before.model, before.dataset];
-        let recent = |metric: &str| match before.figures.get(metric) {
-            Some(value) => ledger.recent_around(series, metric, made_of, *value).unwrap_or_default(),
-            None => Vec::new(),
-        };
-        let compared = history::compare(&before.measured(), &after.measured(), 0.0, &recent);
+        let standing = history::Standing { run: earlier.name.clone(), model: before.model, dataset: before.dataset };
+        let among = |metric: &str| ledger.among(series, metric, &standing).unwrap_or_default();
+        let compared = history::compare(&before.measured(), &after.measured(), 0.0, &among);
         if black_box(compared).len() < 5 {
             return Ok(false);
         }

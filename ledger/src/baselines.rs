@@ -60,7 +60,7 @@ pub struct Acceptance {
     pub series: Series,
     /// Metric, or [`OUTPUTS`].
     pub metric: String,
-    /// The figure; `None` for the outputs.
+    /// The figure; `None` for the outputs. With neither it was taken out: the run did not measure it any more.
     pub value: Option<f64>,
     /// The outputs' digest; `None` for a figure.
     pub outputs: Option<Digest>,
@@ -101,6 +101,7 @@ impl Ledger {
             return Err(nothing("no job of it brought evidence back".to_owned()));
         }
         let commit = row.origin.commit.as_deref();
+        let before = self.baselines()?;
         let mut all = Vec::new();
         let mut acceptances = Vec::new();
         for (series, found) in measured.into_iter().filter(|(series, _)| choice.wants(series)) {
@@ -131,7 +132,25 @@ impl Ledger {
             for (metric, value) in found.figures.iter().filter(|(metric, _)| compared(metric)) {
                 put(metric, Some(*value), None);
             }
+            // What is not measured any more is not wanted any more, where all of a series is accepted.
+            let known = before.get(&series).filter(|_| choice.metric.is_none()).into_iter();
+            let gone = known.flat_map(|known| known.figures.keys()).filter(|metric| !metrics.contains(metric));
+            let gone: Vec<String> = gone.cloned().collect();
             if !metrics.is_empty() {
+                let nothing = |metric: String| Acceptance {
+                    series: series.clone(),
+                    metric,
+                    value: None,
+                    outputs: None,
+                    run: run.to_owned(),
+                    commit: commit.map(str::to_owned),
+                    model: found.model,
+                    dataset: found.dataset,
+                    at: note.at,
+                    who: note.who.clone(),
+                    reason: note.reason.clone(),
+                };
+                acceptances.extend(gone.into_iter().map(nothing));
                 all.push(AcceptedSeries { series, metrics });
             }
         }
@@ -301,6 +320,9 @@ pub(crate) fn unsound(ledger: &Ledger) -> Result<Vec<(Option<String>, String)>> 
         // A run may have been pruned since.
         let Some(figures) = figures else { continue };
         let found = figures.get(&it.series);
+        if it.value.is_none() && it.outputs.is_none() {
+            continue;
+        }
         let same = match it.value {
             Some(value) => found.and_then(|found| found.figures.get(&it.metric)) == Some(&value),
             None => found.map(|found| found.outputs) == it.outputs,

@@ -3,14 +3,15 @@
 use crate::{Ledger, SeriesFigures, SeriesFilter, Trend, TrendPoint, error::Result, runs};
 use farm::{
     Digest, History, TargetId,
-    history::{Baseline, HistoryError, RECENT, Series, Spread},
+    history::{Baseline, HistoryError, Series, Spread, Standing},
 };
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashSet, btree_map::Entry};
 
 impl Ledger {
-    /// What `run` (its whole name) measured: of each series the last job that brought evidence, first measurements only.
+    /// What `run` (its whole name) measured: of each series the last job that brought evidence. A figure on a real clock that
+    /// was measured again is what it was then: it was, because the first was in doubt.
     ///
     /// # Errors
     /// There is no such run.
@@ -20,12 +21,14 @@ impl Ledger {
             let mut figures = of_jobs(connection, id)?;
             let mut select = connection.prepare_cached(
                 "SELECT job.id, number, outputs, provenance.model, provenance.dataset, simulated,
-                        series.model, series.dataset, series.target
+                        series.model, series.dataset, series.target, rerun > 0
                  FROM job JOIN series ON series.id = job.series JOIN provenance ON provenance.id = job.provenance
-                 WHERE run = ? AND rerun = 0 AND outputs IS NOT NULL ORDER BY number",
+                 WHERE run = ? AND outputs IS NOT NULL ORDER BY rerun > 0, at, job.id",
             )?;
-            let rows = select.query_map([id], |row| {
-                let job: i64 = row.get(0)?;
+            let mut all = BTreeMap::<Series, SeriesFigures>::new();
+            let mut rows = select.query([id])?;
+            while let Some(row) = rows.next()? {
+                let (job, again): (i64, bool) = (row.get(0)?, row.get(9)?);
                 let measured = SeriesFigures {
                     job: row.get::<_, i64>(1)? as u64,
                     figures: figures.remove(&job).unwrap_or_default(),
@@ -33,11 +36,16 @@ impl Ledger {
                     model: digest(row, 3)?,
                     dataset: digest(row, 4)?,
                     simulated: row.get(5)?,
+                    confirmed: again,
                 };
-                Ok((series(row, 6)?, measured))
-            })?;
-            // A later job of the same series takes the place of an earlier one.
-            rows.collect()
+                match all.entry(series(row, 6)?) {
+                    Entry::Occupied(mut known) if again => known.get_mut().measured_again(measured),
+                    // A later job of the same series takes the place of an earlier one.
+                    Entry::Occupied(mut known) => drop(known.insert(measured)),
+                    Entry::Vacant(vacant) => drop(vacant.insert(measured)),
+                }
+            }
+            Ok(all)
         })
     }
 
@@ -61,24 +69,6 @@ impl Ledger {
             Ok(trends)
         })
     }
-
-    /// As much of [`History::recent`] as [`farm::history::around`] wants for the value `accepted`, and no more: most often that
-    /// is a small part, and a comparison asks for thousands.
-    ///
-    /// # Errors
-    /// It cannot be read.
-    pub fn recent_around(
-        &self,
-        series: &Series,
-        metric: &str,
-        [model, dataset]: [Digest; 2],
-        accepted: f64,
-    ) -> Result<Vec<f64>> {
-        self.read(|connection| {
-            let Some(id) = series_number(connection, series)? else { return Ok(Vec::new()) };
-            values(connection, id, metric, [Some(model), Some(dataset)], RECENT, Some(accepted))
-        })
-    }
 }
 
 impl History for Ledger {
@@ -91,60 +81,84 @@ impl History for Ledger {
         &self,
         series: &Series,
         metric: &str,
-        model: Option<Digest>,
         dataset: Option<Digest>,
         limit: usize,
     ) -> std::result::Result<Vec<f64>, HistoryError> {
         let found = self.read(|connection| {
             let Some(id) = series_number(connection, series)? else { return Ok(Vec::new()) };
-            values(connection, id, metric, [model, dataset], limit, None)
+            let dataset = dataset.map(|digest| digest.to_string());
+            let made = "?3 IS NULL OR job.provenance IN (SELECT id FROM provenance WHERE dataset = ?3)";
+            let mut values = values(connection, made, LATEST_FIRST, params![id, metric, dataset], limit)?;
+            values.reverse();
+            Ok(values)
+        });
+        found.map_err(|error| HistoryError(error.to_string()))
+    }
+
+    fn among(&self, series: &Series, metric: &str, standing: &Standing) -> std::result::Result<Vec<f64>, HistoryError> {
+        let found = self.read(|connection| {
+            let Some(id) = series_number(connection, series)? else { return Ok(Vec::new()) };
+            among(connection, id, metric, standing)
         });
         found.map_err(|error| HistoryError(error.to_string()))
     }
 }
 
-/// As [`points`], only the values, and quicker: of a comparison there are thousands.
+const LATEST_FIRST: &str = "job.at DESC, job.id DESC";
+
+/// See [`History::among`].
+fn among(connection: &Connection, series: i64, metric: &str, standing: &Standing) -> rusqlite::Result<Vec<f64>> {
+    let [model, dataset] = [standing.model, standing.dataset].map(|digest| digest.to_string());
+    let own: Option<(i64, i64)> = connection
+        .prepare_cached(
+            "SELECT job.at, job.provenance FROM job JOIN provenance ON provenance.id = job.provenance
+             WHERE job.series = ?1 AND job.rerun = 0 AND job.run = (SELECT id FROM run WHERE name = ?2)
+               AND provenance.model = ?3 AND provenance.dataset = ?4
+             ORDER BY job.at DESC, job.id DESC LIMIT 1",
+        )?
+        .query_row(params![series, standing.run, model, dataset], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    // Of a run that is not there nobody knows what it was made with.
+    let Some((at, provenance)) = own else { return Ok(Vec::new()) };
+    let of = params![series, metric, at, provenance];
+    let until = "job.at <= ?3 AND job.provenance = ?4";
+    let mut all = values(connection, until, LATEST_FIRST, of, Spread::MOST)?;
+    all.reverse();
+    if all.len() < Spread::LEAST {
+        let after = "job.at > ?3 AND job.provenance = ?4";
+        all.extend(values(connection, after, "job.at, job.id", of, Spread::LEAST - all.len())?);
+    }
+    Ok(all)
+}
+
+/// The values of a metric (`?2`) of a series (`?1`) in `limit` runs, in this `order`, where `made` holds of the job.
 fn values(
     connection: &Connection,
-    series: i64,
-    metric: &str,
-    [model, dataset]: [Option<Digest>; 2],
-    mut limit: usize,
-    mut until: Option<f64>,
+    made: &str,
+    order: &str,
+    parameters: impl rusqlite::Params,
+    limit: usize,
 ) -> rusqlite::Result<Vec<f64>> {
-    let made_of = match (model, dataset) {
-        (None, None) => "?3 IS NULL AND ?4 IS NULL",
-        (Some(_), None) => "?4 IS NULL AND job.provenance IN (SELECT id FROM provenance WHERE model = ?3)",
-        (None, Some(_)) => "?3 IS NULL AND job.provenance IN (SELECT id FROM provenance WHERE dataset = ?4)",
-        (Some(_), Some(_)) => "job.provenance IN (SELECT id FROM provenance WHERE model = ?3 AND dataset = ?4)",
-    };
     let mut select = connection.prepare_cached(&format!(
         "SELECT job.run, figure.value
          FROM job JOIN figure ON figure.job = job.id AND figure.metric = (SELECT id FROM metric WHERE name = ?2)
          WHERE job.series = ?1 AND job.rerun = 0 AND job.run NOT IN (SELECT id FROM run WHERE state = 'running')
-           AND {made_of}
-         ORDER BY job.at DESC, job.id DESC"
+           AND ({made})
+         ORDER BY {order}"
     ))?;
-    let [model, dataset] = [model, dataset].map(|digest| digest.map(|digest| digest.to_string()));
-    let mut rows = select.query(params![series, metric, model, dataset])?;
+    let mut rows = select.query(parameters)?;
     let (mut values, mut seen) = (Vec::new(), HashSet::new());
     while let Some(row) = rows.next()? {
         let run: i64 = row.get(0)?;
-        // Of several jobs of a run the last one counts, which comes first here. Those of two runs may alternate.
+        // Of several jobs of a run one counts, the last of them where the latest comes first. Those of two runs may alternate.
         if !seen.insert(run) {
             continue;
         }
         if values.len() == limit {
             break;
         }
-        let value: f64 = row.get(1)?;
-        values.push(value);
-        if until.is_some_and(|until| until.to_bits() == value.to_bits()) {
-            limit = limit.min(values.len() + Spread::MOST);
-            until = None;
-        }
+        values.push(row.get(1)?);
     }
-    values.reverse();
     Ok(values)
 }
 

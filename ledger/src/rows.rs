@@ -159,9 +159,19 @@ pub struct SeriesFigures {
     pub dataset: Digest,
     /// Whether it ran on what only plays a board.
     pub simulated: bool,
+    /// Whether its figures on a real clock were measured again, and are what they were then.
+    pub confirmed: bool,
 }
 
 impl SeriesFigures {
+    pub(crate) fn measured_again(&mut self, again: Self) {
+        let noisy = |metric: &str| {
+            farm::history::followed(metric).is_some_and(|info| info.comparison == farm::history::Comparison::Noisy)
+        };
+        self.figures.extend(again.figures.into_iter().filter(|(metric, _)| noisy(metric)));
+        self.confirmed = true;
+    }
+
     /// The same for [`farm::history::compare`].
     pub fn measured(&self) -> farm::history::Measured {
         let figures = self.figures.iter().map(|(metric, value)| (metric.as_str(), *value));

@@ -111,7 +111,7 @@ fn list(ledger: &Ledger, arguments: &BaselineShowArgs) -> miette::Result<()> {
             escape(&it.series.dataset).into_owned(),
             escape(&it.series.target.0).into_owned(),
             escape(&it.metric).into_owned(),
-            it.value.map(|value| shown(value, unit)).or(outputs).unwrap_or_default(),
+            it.value.map(|value| shown(value, unit)).or(outputs).unwrap_or("taken out".to_owned()),
             escape(&it.run).into_owned(),
             escape(&it.reason).into_owned(),
         ]);

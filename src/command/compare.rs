@@ -6,17 +6,18 @@ use crate::{
     config::Config,
 };
 use farm::{
-    Digest,
-    history::{Baseline, Change, Compared, Earlier, Series, compare},
+    History as _, Verdict,
+    history::{Baseline, Change, Compared, Earlier, Series, Standing, compare},
+    suggest,
 };
-use ledger::{Ledger, LedgerError, RunRow, SeriesFigures, SeriesFilter};
+use ledger::{JobRow, Ledger, LedgerError, RunRow, SeriesFigures, SeriesFilter};
 use miette::IntoDiagnostic as _;
 use reports::{
     markdown::{Page, plain},
     text::escape,
 };
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The word for the accepted figures.
 const BASELINE: &str = "baseline";
@@ -24,7 +25,8 @@ const BASELINE: &str = "baseline";
 /// Something is worse.
 const WORSE: u8 = 1;
 
-/// Compares, tells, and answers by exit code: 0 nothing is worse, 1 something is, 3 something cannot be told.
+/// Compares, tells, and answers by exit code: 0 nothing is worse, 1 something is, 3 something cannot be told, or nothing could
+/// be compared.
 pub fn run(config: &Config, arguments: &CompareArgs) -> miette::Result<u8> {
     let ledger = super::ledger(config)?;
     if arguments.after == BASELINE {
@@ -45,6 +47,10 @@ pub fn run(config: &Config, arguments: &CompareArgs) -> miette::Result<u8> {
         ShowChanges::Text => say(changes.text(arguments.all))?,
         ShowChanges::Markdown => say(changes.markdown(arguments.all))?,
     }
+    if changes.series.is_empty() && changes.lost.is_empty() {
+        eprintln!("{}", nothing_compared(&ledger, &before, &arguments.series.filter())?);
+        return Ok(super::TROUBLE);
+    }
     Ok(match (changes.worse(), changes.open()) {
         (0, 0) => 0,
         (0, _) => super::TROUBLE,
@@ -52,8 +58,29 @@ pub fn run(config: &Config, arguments: &CompareArgs) -> miette::Result<u8> {
     })
 }
 
-/// An earlier value, and the digests of the model and the dataset it was measured with.
-type Known = (f64, Digest, Digest);
+/// Why nothing could be compared, and the mend.
+fn nothing_compared(ledger: &Ledger, before: &Before, filter: &SeriesFilter) -> miette::Result<String> {
+    let series: Vec<Series> = match before {
+        Before::Baseline => ledger.baselines().into_diagnostic()?.into_keys().collect(),
+        Before::Run(run) => ledger.figures(&run.name).into_diagnostic()?.into_keys().collect(),
+    };
+    if series.is_empty() && matches!(before, Before::Baseline) {
+        return Ok(
+            "nothing was compared: nothing is accepted yet; accept a run with `tinyfarm baseline accept`".to_owned()
+        );
+    }
+    let known = |what: &str, wanted: Option<&String>, of: fn(&Series) -> &str| {
+        let wanted = wanted.filter(|wanted| !series.iter().any(|series| of(series) == wanted.as_str()))?;
+        let names: BTreeSet<&str> = series.iter().map(of).collect();
+        Some(format!("no {what} of what was before is called `{}`: {}", escape(wanted), suggest::mend(wanted, names)))
+    };
+    let target = filter.target.as_ref().map(|target| &target.0);
+    let why = known("model", filter.model.as_ref(), |series| &series.model)
+        .or_else(|| known("dataset", filter.dataset.as_ref(), |series| &series.dataset))
+        .or_else(|| known("target", target, |series| &series.target.0))
+        .unwrap_or_else(|| "no series is in both".to_owned());
+    Ok(format!("nothing was compared: {why}"))
+}
 
 /// What was before.
 #[derive(Debug)]
@@ -73,10 +100,21 @@ pub struct Changes {
     pub after: String,
     /// Series that both have.
     pub series: Vec<SeriesChanges>,
+    /// Series whose job failed in the one after, and brought no evidence back. As bad as worse.
+    pub lost: Vec<Lost>,
     /// Series that only the one before has.
     pub gone: Vec<Series>,
     /// Series that only the one after has.
     pub new: Vec<Series>,
+}
+
+/// A series whose job brought no evidence back.
+#[derive(Debug, Clone, Serialize)]
+pub struct Lost {
+    /// Which.
+    pub series: Series,
+    /// Why.
+    pub reason: String,
 }
 
 /// What changed in a series.
@@ -152,19 +190,20 @@ impl Changes {
         tolerance: f64,
     ) -> Result<Self, LedgerError> {
         let wanted = |series: &Series| filter.wants(series);
-        let mut earlier: BTreeMap<Series, (Earlier, BTreeMap<String, Known>)> = match before {
+        let mut earlier: BTreeMap<Series, (Earlier, BTreeMap<String, Standing>)> = match before {
             Before::Baseline => {
                 let known = |baseline: &Baseline| {
                     let figures = baseline.figures.iter();
-                    figures.map(|(metric, it)| (metric.clone(), (it.value, it.model, it.dataset))).collect()
+                    figures.map(|(metric, it)| (metric.clone(), it.standing())).collect()
                 };
                 let all = ledger.baselines()?.into_iter();
                 all.map(|(series, baseline)| (series, (Earlier::from(&baseline), known(&baseline)))).collect()
             }
             Before::Run(run) => {
                 let known = |found: &SeriesFigures| {
-                    let figures = found.figures.iter();
-                    figures.map(|(metric, value)| (metric.clone(), (*value, found.model, found.dataset))).collect()
+                    let (model, dataset) = (found.model, found.dataset);
+                    let standing = Standing { run: run.name.clone(), model, dataset };
+                    found.figures.keys().map(|metric| (metric.clone(), standing.clone())).collect()
                 };
                 let all = ledger.figures(&run.name)?.into_iter();
                 all.map(|(series, found)| (series, (Earlier::from(&found.measured()), known(&found)))).collect()
@@ -177,6 +216,7 @@ impl Changes {
             },
             after: described(after),
             series: Vec::new(),
+            lost: Vec::new(),
             gone: Vec::new(),
             new: Vec::new(),
         };
@@ -185,23 +225,48 @@ impl Changes {
                 changes.new.push(series);
                 continue;
             };
-            let recent = |metric: &str| {
-                let Some((value, model, dataset)) = known.get(metric) else { return Vec::new() };
+            let among = |metric: &str| {
+                let Some(standing) = known.get(metric) else { return Vec::new() };
                 // An empty past leaves it undecided.
-                ledger.recent_around(&series, metric, [*model, *dataset], *value).unwrap_or_default()
+                ledger.among(&series, metric, standing).unwrap_or_default()
             };
-            let mut figures: Vec<FigureChange> =
-                compare(earlier, &found.measured(), tolerance, &recent).into_iter().map(FigureChange::from).collect();
+            let compared = compare(earlier, &found.measured(), tolerance, &among).into_iter();
+            let mut figures: Vec<FigureChange> = compared
+                .map(|mut it| {
+                    // On a real clock once is not enough.
+                    if it.noisy && it.change == Change::Worse && !found.confirmed {
+                        it.change = Change::Undecided;
+                        it.words += ", and was not measured again";
+                    }
+                    it.into()
+                })
+                .collect();
             figures.sort_by_key(FigureChange::weight);
             changes.series.push(SeriesChanges { series, figures });
         }
-        changes.gone = earlier.into_keys().filter(wanted).collect();
+        let mut jobs: BTreeMap<Series, JobRow> =
+            ledger.jobs(&after.name)?.into_iter().map(|job| (job.series.clone(), job)).collect();
+        for series in earlier.into_keys().filter(wanted) {
+            match jobs.remove(&series) {
+                // Whatever is not the model's fault says nothing of it.
+                Some(job) if job.verdict == Verdict::Fail => {
+                    changes.lost.push(Lost { series, reason: format!("{}: {}", job.verdict, job.reason) })
+                }
+                _ => changes.gone.push(series),
+            }
+        }
         Ok(changes)
     }
 
-    /// How many figures are worse.
+    /// How many figures are worse; a series that brought nothing back counts as one.
     pub fn worse(&self) -> usize {
-        self.figures(|it| it.kind.is_worse())
+        self.figures(|it| it.kind.is_worse()) + self.lost.len()
+    }
+
+    /// Leaves out the series that `wanted` does not want.
+    pub fn retain(&mut self, wanted: impl Fn(&Series) -> bool) {
+        self.series.retain(|it| wanted(&it.series));
+        self.lost.retain(|it| wanted(&it.series));
     }
 
     /// How many figures nobody can say of that they are not worse.
@@ -248,6 +313,8 @@ impl Changes {
                 }),
             );
         }
+        let lost = self.lost.iter().map(|it| format!("\n{}\n  worse: {}", named(&it.series), escape(&it.reason)));
+        lines.extend(lost);
         for (what, series) in [("only before", &self.gone), ("only after", &self.new)] {
             if !series.is_empty() {
                 lines.push(format!("\n{what}"));
@@ -273,6 +340,12 @@ impl Changes {
         });
         let told: Vec<_> = told.collect();
         page.table("Figures", ["model", "dataset", "target", "metric", "change", ""], told.into_iter());
+        let lost = self.lost.iter().map(|it| {
+            let [model, dataset, target] =
+                [&it.series.model, &it.series.dataset, &it.series.target.0].map(|it| plain(it));
+            [model, dataset, target, plain(&reports::text::short(&it.reason))]
+        });
+        page.table("Brought nothing back", ["model", "dataset", "target", "why"], lost);
         for (what, series) in [("Only before", &self.gone), ("Only after", &self.new)] {
             let rows = series.iter().map(|it| [&it.model, &it.dataset, &it.target.0].map(|name| plain(name)));
             page.table(what, ["model", "dataset", "target"], rows);

@@ -13,7 +13,9 @@ use crate::{
     webhook::{self, Summary},
 };
 use ::ledger::{Ledger, RunFilter, RunRow, SeriesFilter};
-use farm::{Availability, Digest, FarmEvent, Library, Stage, Stamped, Target, TargetInfo, Verdict, history::Series};
+use farm::{
+    Availability, Digest, FarmEvent, Library, Stage, Stamped, Target, TargetId, TargetInfo, Verdict, history::Series,
+};
 use miette::{Context as _, IntoDiagnostic as _, miette};
 use reports::{
     Screen,
@@ -21,7 +23,7 @@ use reports::{
     text::escape,
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
     fs::File,
     os::unix::ffi::OsStrExt as _,
@@ -248,8 +250,9 @@ fn feature(library: &Library, targets: &[TargetInfo], ledger: &Ledger, configure
                 let (model, dataset, place) = (&model.name, &dataset.name, &target.id);
                 let _ = write!(
                     text,
-                    "\n{SCENARIO}{model} over {dataset} on {place}\n    Given the model \"{model}\" and the dataset \"{dataset}\"\n    \
-                     When it runs on the target \"{place}\" where it fits\n"
+                    "\n{SCENARIO}{}\n    Given the model \"{model}\" and the dataset \"{dataset}\"\n    \
+                     When it runs on the target \"{place}\" where it fits\n",
+                    scenario_of(model, dataset, place)
                 );
                 let series = Series { model: model.clone(), dataset: dataset.clone(), target: target.id.clone() };
                 if baselines.contains_key(&series) {
@@ -259,6 +262,11 @@ fn feature(library: &Library, targets: &[TargetInfo], ledger: &Ledger, configure
         }
     }
     Ok(text)
+}
+
+/// The name of a scenario of the sweep.
+fn scenario_of(model: &str, dataset: &str, target: &TargetId) -> String {
+    format!("{model} over {dataset} on {target}")
 }
 
 /// The nightly that was cut short, if it can be gone on with: of the same commit, the same sweep, and the same files.
@@ -344,6 +352,8 @@ impl News {
             retried,
         };
         let Some(before) = before else { return Ok(news) };
+        let exempt = ledger.outcomes(run).into_diagnostic()?.into_iter().filter(|it| it.quarantined);
+        let exempt: BTreeSet<String> = exempt.map(|it| it.name).collect();
         let earlier = outcomes(&before.name)?;
         for (name, (verdict, reason)) in outcomes(run)? {
             let Some((was, _)) = earlier.get(&name) else { continue };
@@ -355,7 +365,10 @@ impl News {
         }
         let before = Before::Run(Box::new(before));
         let filter = SeriesFilter::default();
-        news.changes = Some(Changes::between(ledger, &before, &news.run, &filter, 0.0).into_diagnostic()?);
+        let mut changes = Changes::between(ledger, &before, &news.run, &filter, 0.0).into_diagnostic()?;
+        // A scenario in quarantine does not gate, and neither does what it measured.
+        changes.retain(|series| !exempt.contains(&scenario_of(&series.model, &series.dataset, &series.target)));
+        news.changes = Some(changes);
         Ok(news)
     }
 

@@ -164,12 +164,40 @@ fn compared_with_the_baseline_series_that_come_and_go_are_told() {
         .scenario("Given the model \"wave\" and the dataset \"few\"\nWhen it runs on the host")
         .run();
     let ended = project.tinyfarm(&["compare", "baseline", "latest"]);
-    ended.expect(0, &["only before wave over points on host", "only after wave over few on host", "1 new, 1 gone"]);
+    let told = ["only before wave over points on host", "only after wave over few on host", "1 new, 1 gone"];
+    ended.expect(3, &[&told[..], &["nothing was compared: no series is in both"]].concat());
     let (_, changes) = json(&project, &["compare", "baseline", "--dataset", "few", "--format", "json"]);
     assert_eq!((&changes["gone"], changes["new"].as_array().unwrap().len()), (&Value::Array(vec![]), 1), "{changes}");
     project
         .tinyfarm(&["compare", "baseline", "--format", "markdown"])
-        .expect(0, &["### Only before", "| wave | points | host |", "### Only after", "| wave | few | host |"]);
+        .expect(3, &["### Only before", "| wave | points | host |", "### Only after", "| wave | few | host |"]);
+}
+
+#[test]
+fn a_job_that_brings_nothing_back_is_worse_and_nothing_compared_is_no_pass() {
+    let project = accepted();
+    project.scenario(&MEASURED.replace("When it runs", "Given an arena of at most 64 B\nWhen it runs")).run();
+    let ended = project.tinyfarm(&["compare", "baseline", "latest"]);
+    ended.expect(1, &["0 series compared: 1 worse", "arena too small"]);
+    let markdown = project.tinyfarm(&["compare", "baseline", "--format", "markdown"]);
+    markdown.expect(1, &["### Brought nothing back", "| wave | points | host |"]);
+    let other = project.tinyfarm(&["compare", "baseline", "--model", "wav"]);
+    other.expect(3, &["nothing was compared: no model of what was before is called `wav`: did you mean `wave`?"]);
+    let fresh = wave::project("");
+    fresh.scenario(MEASURED).run().expect(0, &[]);
+    fresh.tinyfarm(&["compare", "baseline"]).expect(3, &["nothing is accepted yet"]);
+}
+
+#[test]
+fn inline_data_keeps_its_history_wherever_it_stands() {
+    let inline = "Given the model \"wave\"\nAnd the dataset:\n| x | y |\n| 1 | 0.84 |\nWhen it runs on the host";
+    let project = wave::project("");
+    project.scenario(inline).run().expect(0, &[]);
+    wave::accept(&project);
+    project
+        .scenario(&format!("# Moved.\n{inline}\nThen nothing is worse than the baseline"))
+        .run()
+        .expect(0, &["1 pass"]);
 }
 
 #[test]
@@ -180,7 +208,9 @@ fn what_cannot_be_compared_or_accepted_is_refused_with_the_mend() {
     }
     project.scenario(MEASURED).run();
     let run = latest(&project);
-    project.tinyfarm(&["compare", "baseline"]).expect(0, &["0 series compared", "only after"]);
+    project
+        .tinyfarm(&["compare", "baseline"])
+        .expect(3, &["0 series compared", "only after", "nothing is accepted yet"]);
     project.tinyfarm(&["compare", "latest~1"]).expect(2, &["no run `latest~1`", "it holds one run"]);
     project.tinyfarm(&["compare", &format!("{run}1"), "latest"]).expect(2, &[&format!("did you mean `{run}`?")]);
     project.tinyfarm(&["compare", "latest", "baseline"]).expect(2, &["write `tinyfarm compare baseline RUN`"]);

@@ -92,7 +92,8 @@ fn an_interruption_while_a_runner_is_built_ends_the_run_and_the_compiler() {
     let bin = project.path().join("bin");
     std::fs::create_dir(&bin).unwrap();
     let started = project.path().join("started");
-    let script = format!("#!/bin/sh\necho $$ > {0}.new\nmv {0}.new {0}\nexec sleep 600\n", started.display());
+    // Several are started at once, and each has a file of its own until it is whole.
+    let script = format!("#!/bin/sh\necho $$ > {0}.$$\nmv {0}.$$ {0}\nexec sleep 600\n", started.display());
     firmware::testing::write_program(&bin.join("g++"), &script).unwrap();
     let mut command = project.command(&["run", "--report", "report", "--format", "json"]);
     command.env("PATH", format!("{}:{}", bin.display(), std::env::var("PATH").unwrap()));

@@ -3,21 +3,18 @@
 //! | figure | worse where |
 //! |---|---|
 //! | exact | it is worse than before by more than the tolerance |
-//! | noisy | it is worse by more than the tolerance, and by more than 3 deviations, than before *and* than the median of the runs that the earlier value stands among; unknown where these are fewer than 5 |
+//! | noisy | it is worse by more than the tolerance, and by more than 3 deviations and a tick, than before *and* than the median of the runs that the earlier value stands among; unknown where these are fewer than 5 |
 //! | informational | never |
 //! | outputs | they differ though model and dataset are the same, whatever the tolerance |
 //!
 //! With another dataset nothing can be compared; with another model all but the outputs.
 
-use super::{Baseline, Better, Comparison, FollowedFigure, Spread, around, figures, followed, outputs_digest};
+use super::{Baseline, Better, Comparison, FollowedFigure, Spread, figures, followed, outputs_digest};
 use crate::{Digest, Evidence, criterion::show, metrics::Summary, quantity::Unit};
 use std::collections::BTreeMap;
 
 /// The name under which the outputs as a whole are compared and accepted.
 pub const OUTPUTS: &str = "outputs";
-
-/// How many earlier values [`compare`] wants of a noisy metric at most, to find those that a baseline stands among.
-pub const RECENT: usize = 1000;
 
 /// What became of a figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -151,13 +148,13 @@ impl From<&Baseline> for Earlier {
 
 /// Compares `after` with `before`: the outputs, then every figure that either has, in the order of reports.
 ///
-/// `tolerance` is a share of the earlier value. `recent` gives the values that a noisy metric had in the latest runs with the
-/// model and dataset of `before`, oldest first, [`RECENT`] of them at most.
+/// `tolerance` is a share of the earlier value. `among` gives the values of the runs that the earlier value of a noisy metric
+/// stands among ([`super::History::among`]).
 pub fn compare(
     before: impl Into<Earlier>,
     after: &Measured,
     tolerance: f64,
-    recent: &dyn Fn(&str) -> Vec<f64>,
+    among: &dyn Fn(&str) -> Vec<f64>,
 ) -> Vec<Compared> {
     let before = before.into();
     let mut all = vec![compare_outputs(before.outputs, after)];
@@ -174,7 +171,7 @@ pub fn compare(
                 Some(of(figure, None, change, words))
             }
             (Some(known), None) => gone(&info.figure(known.value), known, after),
-            (Some(known), Some(figure)) => Some(compare_figure(known, figure, after, tolerance, recent)),
+            (Some(known), Some(figure)) => Some(compare_figure(known, figure, after, tolerance, among)),
         });
     }
     let unknown = before.figures.iter().filter(|(metric, _)| followed(metric).is_none());
@@ -244,7 +241,7 @@ fn compare_figure(
     figure: &FollowedFigure,
     after: &Measured,
     tolerance: f64,
-    recent: &dyn Fn(&str) -> Vec<f64>,
+    among: &dyn Fn(&str) -> Vec<f64>,
 ) -> Compared {
     let (before, now) = (known.value, figure.value);
     let told = |change, beside: &str| {
@@ -269,15 +266,14 @@ fn compare_figure(
         Comparison::Exact if worse > 0.0 => told(Change::Same, &within()),
         Comparison::Exact => told(Change::Same, ""),
         Comparison::Noisy => {
-            let values = recent(figure.metric);
-            let among = around(&values, before);
-            let Some(spread) = Spread::of(among) else {
-                let runs = among.iter().filter(|value| value.is_finite()).count();
+            let values = among(figure.metric);
+            let Some(spread) = Spread::of(&values) else {
+                let runs = values.iter().filter(|value| value.is_finite()).count();
                 // Whatever the spread, only what is beyond the tolerance can be worse.
                 return if beyond(worse, tolerance, before, 0.0) {
                     let missing = Spread::LEAST - runs;
                     let why = format!(
-                        "and {runs} earlier runs cannot tell whether that is noise: {missing} more of the model that it is compared with would"
+                        "and {runs} earlier runs cannot tell whether that is noise: {missing} more of the model and the runner that it is compared with would"
                     );
                     told(Change::Undecided, &why.replace(" 1 earlier runs", " 1 earlier run"))
                 } else if worse > 0.0 {
@@ -286,8 +282,8 @@ fn compare_figure(
                     told(Change::Same, if worse == 0.0 { "" } else { "and too few runs to tell whether that is noise" })
                 };
             };
-            let noise = 3.0 * spread.deviation;
-            let Spread { median, deviation, runs } = spread;
+            let noise = spread.noise();
+            let Spread { median, deviation, runs, .. } = spread;
             let of_runs = format!(
                 "{runs} runs (median {}, deviation {})",
                 shown(median, figure.unit),

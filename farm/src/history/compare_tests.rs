@@ -123,8 +123,8 @@ fn a_noisy_figure_is_worse_only_beyond_its_spread() {
 fn too_few_runs_leave_open_only_what_may_be_worse() {
     let at = |value: f64| measured(&[("latency p99", value)]);
     let few = |count: usize| vec![0.005; count];
-    insta::assert_snapshot!(told(&at(0.005), &at(0.006), 0.0, &few(3)), @"Undecided: latency p99 5 ms -> 6 ms (+20 %), and 3 earlier runs cannot tell whether that is noise: 2 more of the model that it is compared with would");
-    insta::assert_snapshot!(told(&at(0.005), &at(0.006), 0.0, &few(4)), @"Undecided: latency p99 5 ms -> 6 ms (+20 %), and 4 earlier runs cannot tell whether that is noise: 1 more of the model that it is compared with would");
+    insta::assert_snapshot!(told(&at(0.005), &at(0.006), 0.0, &few(3)), @"Undecided: latency p99 5 ms -> 6 ms (+20 %), and 3 earlier runs cannot tell whether that is noise: 2 more of the model and the runner that it is compared with would");
+    insta::assert_snapshot!(told(&at(0.005), &at(0.006), 0.0, &few(4)), @"Undecided: latency p99 5 ms -> 6 ms (+20 %), and 4 earlier runs cannot tell whether that is noise: 1 more of the model and the runner that it is compared with would");
     insta::assert_snapshot!(told(&at(0.005), &at(0.006), 0.2, &few(4)), @"Same: latency p99 5 ms -> 6 ms (+20 %), within 20 %");
     insta::assert_snapshot!(told(&at(0.005), &at(0.004), 0.0, &few(0)), @"");
     insta::assert_snapshot!(told(&at(0.005), &at(0.005), 0.0, &few(0)), @"");
@@ -136,8 +136,6 @@ fn a_baseline_by_luck_is_not_what_all_others_are_worse_than() {
     let mut values = vec![0.005; 8];
     values.push(0.004);
     assert_eq!(compare(&at(0.004), &at(0.005), 0.0, &|_| values.clone())[1].change, Change::Same);
-    // And what stays worse stays so.
-    values.extend(vec![0.006; 50]);
     assert_eq!(compare(&at(0.004), &at(0.006), 0.0, &|_| values.clone())[1].change, Change::Worse);
 }
 

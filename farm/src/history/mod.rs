@@ -13,9 +13,9 @@ mod compare_tests;
 mod figures;
 mod spread;
 
-pub use compare::{Change, Compared, Earlier, Measured, OUTPUTS, RECENT, compare, shown};
+pub use compare::{Change, Compared, Earlier, Measured, OUTPUTS, compare, shown};
 pub use figures::{Better, Comparison, FollowedFigure, FollowedInfo, all_followed, figures, followed, outputs_digest};
-pub use spread::{Spread, around};
+pub use spread::Spread;
 
 use crate::{Digest, JobReport, TargetId};
 use jiff::Timestamp;
@@ -68,6 +68,24 @@ pub struct Accepted<T> {
     pub dataset: Digest,
 }
 
+impl<T> Accepted<T> {
+    /// Where it stands in time.
+    pub fn standing(&self) -> Standing {
+        Standing { run: self.run.clone(), model: self.model, dataset: self.dataset }
+    }
+}
+
+/// Where an earlier value stands in time, and what it was measured with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// The run that measured it, by name.
+    pub run: String,
+    /// Digest of the model.
+    pub model: Digest,
+    /// Digest of the dataset.
+    pub dataset: Digest,
+}
+
 /// What remembers earlier runs. Asked between jobs, so that it must answer within milliseconds. Runs under way are not
 /// among those that it remembers, and of a job only its first measurement is ([`JobReport::rerun`] 0).
 pub trait History: Send + Sync + std::fmt::Debug {
@@ -77,8 +95,8 @@ pub trait History: Send + Sync + std::fmt::Debug {
     /// [`HistoryError`] where it cannot be read.
     fn baseline(&self, series: &Series) -> Result<Option<Baseline>, HistoryError>;
 
-    /// What `metric` of `series` was in the latest `limit` runs that measured it, oldest first; with `model`, only where it
-    /// was measured with this model file, and with `dataset` likewise.
+    /// What `metric` of `series` was in the latest `limit` runs that measured it, oldest first; with `dataset`, only where it
+    /// was measured with these files.
     ///
     /// # Errors
     /// As [`History::baseline`].
@@ -86,10 +104,20 @@ pub trait History: Send + Sync + std::fmt::Debug {
         &self,
         series: &Series,
         metric: &str,
-        model: Option<Digest>,
         dataset: Option<Digest>,
         limit: usize,
     ) -> Result<Vec<f64>, HistoryError>;
+
+    /// What `metric` of `series` was in the runs that an earlier value stands among, oldest first: those of just the same
+    /// model, dataset, runner and tools, up to its own run, [`Spread::MOST`] at most; where these are fewer than
+    /// [`Spread::LEAST`], also the first ones after it. None where its run is not known.
+    ///
+    /// Never simply the latest: a figure that got worse and stays so would soon be what is usual, and no longer be told. And
+    /// none of another runner, before which it may have been worse: it would hide that it is so again.
+    ///
+    /// # Errors
+    /// As [`History::baseline`].
+    fn among(&self, series: &Series, metric: &str, standing: &Standing) -> Result<Vec<f64>, HistoryError>;
 }
 
 /// What remembers earlier runs cannot be asked.

@@ -8,6 +8,9 @@ pub struct Spread {
     /// 1.4826 times the median absolute deviation from it: the standard deviation, were they normally distributed. A few
     /// outliers, which a busy bench has, do not change it.
     pub deviation: f64,
+    /// The smallest distance from the median, where more than one value is off it; else 0. A clock that ticks coarsely gives
+    /// most often the same value, so that the deviation is 0, and the next tick is no news. One alone is an outlier.
+    pub step: f64,
     /// Of how many runs.
     pub runs: usize,
 }
@@ -26,7 +29,14 @@ impl Spread {
         }
         let median = median(&mut sorted);
         let mut distances: Vec<f64> = sorted.iter().map(|value| (value - median).abs()).collect();
-        Some(Self { median, deviation: 1.4826 * self::median(&mut distances), runs: sorted.len() })
+        let off = distances.iter().copied().filter(|distance| *distance > 0.0);
+        let step = if off.clone().count() > 1 { off.fold(f64::INFINITY, f64::min) } else { 0.0 };
+        Some(Self { median, deviation: 1.4826 * self::median(&mut distances), step, runs: sorted.len() })
+    }
+
+    /// How far a value may be from the median without meaning anything: 3 deviations, and a tick.
+    pub fn noise(&self) -> f64 {
+        (3.0 * self.deviation).max(self.step)
     }
 }
 
@@ -38,20 +48,6 @@ fn median(values: &mut [f64]) -> f64 {
         0 => values[middle - 1].midpoint(values[middle]),
         _ => values[middle],
     }
-}
-
-/// Of `values`, oldest first, those that a baseline of `accepted` stands among: those up to the run it was measured in, and
-/// the first ones after it where these are too few.
-///
-/// Not simply the latest: a figure that got worse and stays so would soon be what is usual, and no longer be told.
-pub fn around(values: &[f64], accepted: f64) -> &[f64] {
-    let end = match values.iter().rposition(|value| value.to_bits() == accepted.to_bits()) {
-        Some(at) => at + 1,
-        // It is older than all of these.
-        None => Spread::MOST,
-    };
-    let end = end.max(Spread::LEAST).min(values.len());
-    &values[end.saturating_sub(Spread::MOST)..end]
 }
 
 #[cfg(test)]
@@ -70,15 +66,11 @@ mod tests {
     }
 
     #[test]
-    fn what_stays_worse_does_not_become_usual() {
-        let mut values = vec![1.0, 1.1, 0.9, 1.05, 1.0];
-        values.extend(std::iter::repeat_n(2.0, 100));
-        assert_eq!(around(&values, 1.05), &values[..5], "extended to the fewest that tell a spread");
-        assert_eq!(around(&values, 1.0), &values[..5]);
-        assert_eq!(around(&values, 2.0), &values[75..], "no more than the latest of them");
-        assert_eq!(around(&values, 9.0), &values[..30], "the baseline is older than all");
-        assert_eq!(around(&[1.0], 1.0), &[1.0]);
-        assert_eq!(around(&[], 1.0), &[] as &[f64]);
+    fn a_clock_that_ticks_coarsely_has_a_spread_of_a_tick() {
+        let spread = Spread::of(&[5.0, 5.0, 6.0, 5.0, 6.0, 5.0]).unwrap();
+        assert_eq!((spread.deviation, spread.step, spread.noise()), (0.0, 1.0, 1.0));
+        assert_eq!(Spread::of(&[5.0; 6]).unwrap().noise(), 0.0, "nothing is known of its ticks");
+        assert_eq!(Spread::of(&[5.0, 5.0, 9.0, 5.0, 5.0, 5.0]).unwrap().noise(), 0.0, "an outlier is no tick");
     }
 
     proptest! {
@@ -93,19 +85,6 @@ mod tests {
             let moved = Spread::of(&moved).unwrap();
             prop_assert!((moved.median - (spread.median * scale + shift)).abs() < 1e-6);
             prop_assert!((moved.deviation - spread.deviation * scale).abs() < 1e-6);
-        }
-
-        #[test]
-        fn a_baseline_stands_among_earlier_values_in_one_piece(
-            values in prop::collection::vec(0..6_u8, 0..60), accepted in 0..6_u8
-        ) {
-            let values: Vec<f64> = values.into_iter().map(f64::from).collect();
-            let among = around(&values, f64::from(accepted));
-            prop_assert!(among.len() <= Spread::MOST && among.len() >= values.len().min(Spread::LEAST));
-            let later = [values.as_slice(), &[7.0; 50]].concat();
-            if values.len() >= Spread::MOST || (values.len() >= Spread::LEAST && values.contains(&f64::from(accepted))) {
-                prop_assert_eq!(around(&later, f64::from(accepted)), among, "later runs change nothing");
-            }
         }
     }
 }

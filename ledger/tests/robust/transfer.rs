@@ -188,7 +188,7 @@ fn of_runs_that_overlap_each_counts_once() {
     assert_eq!(trends.len(), 7);
     assert!(trends.iter().all(|trend| runs(trend).len() == 2 && runs(trend)[0] != runs(trend)[1]), "{trends:?}");
     let series = &trends[0].series;
-    assert_eq!(farm::History::recent(&ledger, series, "arena used", None, None, 100).unwrap().len(), 2);
+    assert_eq!(farm::History::recent(&ledger, series, "arena used", None, 100).unwrap().len(), 2);
 }
 
 #[test]

@@ -81,9 +81,9 @@ A baseline is what somebody has accepted: `tinyfarm baseline accept` takes the f
 - Instructions, errors, accuracy, sizes and the arena are the same whenever nothing has changed: one that is worse by a trace is a *fail*,
   which names it, before and after. `by more than 2 %` allows each 2 % of its accepted value.
 - Outputs that differ, of the same model and dataset, are a *fail*, whatever is allowed. Those of another model are not compared, and it says so.
-- A time on a board varies. It is worse only beyond 3 deviations of the spread of the runs that the baseline stands among, and beyond what is
-  allowed; and only if it is so again when the job is run once more. With fewer than 5 such runs the spread is not known: what is worse is
-  *inconclusive* then, and says how many more runs would tell.
+- A time on a board varies. It is worse only beyond 3 deviations of the spread of the runs that the baseline stands among (of the same model,
+  dataset, runner and tools, up to its own) and beyond what is allowed; and only if it is so again when the job is run once more. With fewer
+  than 5 such runs the spread is not known: what is worse is *inconclusive* then, and says how many more runs would tell.
 - A model that fitted, and does not any more, is a *fail*, also where the step says that it runs where it fits.
 - Where nothing was accepted, or it was measured with another dataset, it is *inconclusive*: accept a run. Without a ledger it is *blocked*.
 

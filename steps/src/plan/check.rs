@@ -13,7 +13,7 @@ use crate::{
     source::SourceFile,
     tags::Settings,
 };
-use farm::{Criterion, Dataset, Library, Model, TargetId, TargetInfo, dataset::DatasetSource};
+use farm::{Criterion, Dataset, Digest, Library, Model, TargetId, TargetInfo, dataset::DatasetSource};
 use gherkin::Step;
 use std::{collections::BTreeSet, ops::Range, path::Path, sync::Arc};
 
@@ -283,8 +283,9 @@ impl Walk<'_> {
                 self.context.library.dataset(name, self.base(), &model).map_err(|error| chain(&error))
             }
             DatasetRef::Inline(text) => {
-                let line = self.file.position(steps[named].span.start).0;
-                Dataset::load(&format!("inline, line {line}"), &DatasetSource::inline_csv(text), &model)
+                // By what it holds: its history outlives an edit above it, and no other feature's is mixed in.
+                let name = format!("inline {}", &Digest::of(text.as_bytes()).short()[..8]);
+                Dataset::load(&name, &DatasetSource::inline_csv(text), &model)
                     .map(Arc::new)
                     .map_err(|error| chain(&error))
             }

@@ -8,12 +8,12 @@ use super::{
 use crate::baseline::NotWorse;
 use farm::{
     JobSpec, Judgement, Verdict,
-    history::{Baseline, Change, Compared, HistoryError, Measured, OUTPUTS, RECENT, Series, compare, shown},
+    history::{Baseline, Change, Compared, HistoryError, Measured, OUTPUTS, Series, compare, shown},
 };
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Values of a noisy metric in the runs that the baseline may stand among.
-type Recent = BTreeMap<String, Vec<f64>>;
+type Among = BTreeMap<String, Vec<f64>>;
 
 /// A judgement, and the figure where it is of one.
 struct Found {
@@ -45,7 +45,7 @@ impl Seat {
                     measured: "no baseline".to_owned(),
                     ..Found::nothing(Verdict::Inconclusive, no_baseline(&series, ""))
                 },
-                Ok((Some((baseline, recent)), series)) => self.compared(wanted, ran, &series, &baseline, &recent).await,
+                Ok((Some((baseline, among)), series)) => self.compared(wanted, ran, &series, &baseline, &among).await,
             };
             let Found { measured, value, judgement } = found;
             let remark = judgement.reason.clone();
@@ -60,7 +60,7 @@ impl Seat {
     }
 
     /// The baseline of a job's series, and what its noisy figures were.
-    async fn known(&self, ran: &Ran) -> Result<(Option<(Baseline, Recent)>, Series), Found> {
+    async fn known(&self, ran: &Ran) -> Result<(Option<(Baseline, Among)>, Series), Found> {
         let Some(history) = self.shared.history.clone() else {
             let reason = "there is no ledger to look the baseline up in: run without `--no-ledger`";
             return Err(Found::nothing(Verdict::Blocked, reason));
@@ -69,16 +69,15 @@ impl Seat {
         let of = series.clone();
         let asked = tokio::task::spawn_blocking(move || {
             let Some(baseline) = history.baseline(&of)? else { return Ok(None) };
-            let mut recent = Recent::new();
+            let mut among = Among::new();
             for (metric, accepted) in &baseline.figures {
                 if farm::history::followed(metric)
                     .is_some_and(|info| info.comparison == farm::history::Comparison::Noisy)
                 {
-                    let (model, dataset) = (Some(accepted.model), Some(accepted.dataset));
-                    recent.insert(metric.clone(), history.recent(&of, metric, model, dataset, RECENT)?);
+                    among.insert(metric.clone(), history.among(&of, metric, &accepted.standing())?);
                 }
             }
-            Ok(Some((baseline, recent)))
+            Ok(Some((baseline, among)))
         });
         match asked.await {
             Ok(Ok(known)) => Ok((known, series)),
@@ -93,12 +92,12 @@ impl Seat {
         ran: &Ran,
         series: &Series,
         baseline: &Baseline,
-        recent: &Recent,
+        among: &Among,
     ) -> Found {
         let of_metric = |compared: &Compared| wanted.metric.is_none_or(|metric| compared.metric == metric);
         let against = |measured: &Measured| -> Vec<Compared> {
-            let recent = |metric: &str| recent.get(metric).cloned().unwrap_or_default();
-            compare(baseline, measured, wanted.tolerance(), &recent).into_iter().filter(of_metric).collect()
+            let among = |metric: &str| among.get(metric).cloned().unwrap_or_default();
+            compare(baseline, measured, wanted.tolerance(), &among).into_iter().filter(of_metric).collect()
         };
         let (Some(summary), Some(evidence)) = (&ran.result.summary, &ran.result.report.evidence) else {
             let reason = format!(

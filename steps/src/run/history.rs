@@ -42,7 +42,7 @@ impl Shared {
                 Ok(MetricHistory {
                     metric: metric.to_owned(),
                     baseline: baseline.figures.get(metric).map(|accepted| accepted.value),
-                    points: history.recent(&series, metric, None, Some(dataset), POINTS)?,
+                    points: history.recent(&series, metric, Some(dataset), POINTS)?,
                 })
             });
             known.collect::<Result<Vec<_>, HistoryError>>()

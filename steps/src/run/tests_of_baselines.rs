@@ -5,7 +5,7 @@ use super::tests::{SUBJECT, too_large};
 use crate::testing::{Script, Yard, yard};
 use farm::{
     Digest, FarmEvent, TargetError, Verdict,
-    history::{Accepted, Baseline, History, HistoryError, Measured, Series},
+    history::{Accepted, Baseline, History, HistoryError, Measured, Series, Spread, Standing},
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -29,15 +29,15 @@ impl History for Past {
         &self,
         series: &Series,
         _: &str,
-        model: Option<Digest>,
         dataset: Option<Digest>,
         limit: usize,
     ) -> Result<Vec<f64>, HistoryError> {
         let known = self.baselines.get(series).and_then(|baseline| baseline.figures.values().next());
-        let same = known.is_some_and(|known| {
-            model.is_none_or(|model| model == known.model) && dataset.is_none_or(|dataset| dataset == known.dataset)
-        });
+        let same = known.is_some_and(|known| dataset.is_none_or(|dataset| dataset == known.dataset));
         Ok(if same { self.recent[self.recent.len().saturating_sub(limit)..].to_vec() } else { Vec::new() })
+    }
+    fn among(&self, series: &Series, metric: &str, standing: &Standing) -> Result<Vec<f64>, HistoryError> {
+        self.recent(series, metric, Some(standing.dataset), Spread::MOST)
     }
 }
 
@@ -250,8 +250,8 @@ fn slower(first: u64, again: u64, runs: usize) -> Yard {
 fn a_time_that_is_worse_twice_fails_with_both_values() {
     let yard = slower(150, 151, 6);
     insta::assert_snapshot!(told(&yard), @r#"
-        nucleo-1: latency max not worse than the baseline, is 151 µs => fail: worse than the baseline (run 2026-01-01-aa, commit 0123456789ab): latency max 101 µs -> 151 µs (+49.5 %), beyond 3 deviations of 5 runs (median 101 µs, deviation 1.4826 µs), and 152 µs when measured again
-        => fail: nucleo-1: worse than the baseline (run 2026-01-01-aa, commit 0123456789ab): latency max 101 µs -> 151 µs (+49.5 %), beyond 3 deviations of 5 runs (median 101 µs, deviation 1.4826 µs), and 152 µs when measured again
+    nucleo-1: latency max not worse than the baseline, is 151 µs => fail: worse than the baseline (run 2026-01-01-aa, commit 0123456789ab): latency max 101 µs -> 151 µs (+49.5 %), beyond 3 deviations of 6 runs (median 101 µs, deviation 1.4826 µs), and 152 µs when measured again
+    => fail: nucleo-1: worse than the baseline (run 2026-01-01-aa, commit 0123456789ab): latency max 101 µs -> 151 µs (+49.5 %), beyond 3 deviations of 6 runs (median 101 µs, deviation 1.4826 µs), and 152 µs when measured again
     "#);
     assert_eq!(yard.opened("nucleo-1"), 2);
 }
@@ -260,8 +260,8 @@ fn a_time_that_is_worse_twice_fails_with_both_values() {
 fn a_time_that_is_worse_once_and_not_again_passes_and_says_so() {
     let yard = slower(150, 100, 6);
     insta::assert_snapshot!(told(&yard), @r#"
-        nucleo-1: latency max not worse than the baseline, is 151 µs => pass: latency max seemed worse than the baseline, 101 µs -> 151 µs (+49.5 %), beyond 3 deviations of 5 runs (median 101 µs, deviation 1.4826 µs), and was not when measured again: 101 µs
-        => pass: nucleo-1: latency max seemed worse than the baseline, 101 µs -> 151 µs (+49.5 %), beyond 3 deviations of 5 runs (median 101 µs, deviation 1.4826 µs), and was not when measured again: 101 µs
+    nucleo-1: latency max not worse than the baseline, is 151 µs => pass: latency max seemed worse than the baseline, 101 µs -> 151 µs (+49.5 %), beyond 3 deviations of 6 runs (median 101 µs, deviation 1.4826 µs), and was not when measured again: 101 µs
+    => pass: nucleo-1: latency max seemed worse than the baseline, 101 µs -> 151 µs (+49.5 %), beyond 3 deviations of 6 runs (median 101 µs, deviation 1.4826 µs), and was not when measured again: 101 µs
     "#);
     assert_eq!(yard.opened("nucleo-1"), 2);
 }
@@ -279,8 +279,8 @@ fn a_time_within_its_spread_is_not_measured_again() {
 #[test]
 fn too_few_runs_to_know_the_spread_are_inconclusive_unless_it_is_no_worse() {
     insta::assert_snapshot!(told(&slower(150, 150, 3)), @r#"
-        nucleo-1: latency max not worse than the baseline, is 151 µs => inconclusive: latency max 101 µs -> 151 µs (+49.5 %), and 3 earlier runs cannot tell whether that is noise: 2 more of the model that it is compared with would
-        => inconclusive: nucleo-1: latency max 101 µs -> 151 µs (+49.5 %), and 3 earlier runs cannot tell whether that is noise: 2 more of the model that it is compared with would
+    nucleo-1: latency max not worse than the baseline, is 151 µs => inconclusive: latency max 101 µs -> 151 µs (+49.5 %), and 3 earlier runs cannot tell whether that is noise: 2 more of the model and the runner that it is compared with would
+    => inconclusive: nucleo-1: latency max 101 µs -> 151 µs (+49.5 %), and 3 earlier runs cannot tell whether that is noise: 2 more of the model and the runner that it is compared with would
     "#);
     insta::assert_snapshot!(told(&slower(99, 99, 0)), @r#"
         nucleo-1: latency max not worse than the baseline, is 100 µs => pass
@@ -295,13 +295,13 @@ fn a_second_measurement_that_brings_nothing_decides_nothing() {
         yard.with("nucleo-1", Script::TakesOnce(150, error))
     };
     insta::assert_snapshot!(told(&again(TargetError::Bench("probe lost".to_owned()))), @r#"
-        nucleo-1: latency max not worse than the baseline, is 151 µs => infra: latency max 101 µs -> 151 µs (+49.5 %), beyond 3 deviations of 5 runs (median 101 µs, deviation 1.4826 µs); measured again to be sure, it brought no evidence: probe lost
-        => infra: nucleo-1: latency max 101 µs -> 151 µs (+49.5 %), beyond 3 deviations of 5 runs (median 101 µs, deviation 1.4826 µs); measured again to be sure, it brought no evidence: probe lost
+    nucleo-1: latency max not worse than the baseline, is 151 µs => infra: latency max 101 µs -> 151 µs (+49.5 %), beyond 3 deviations of 6 runs (median 101 µs, deviation 1.4826 µs); measured again to be sure, it brought no evidence: probe lost
+    => infra: nucleo-1: latency max 101 µs -> 151 µs (+49.5 %), beyond 3 deviations of 6 runs (median 101 µs, deviation 1.4826 µs); measured again to be sure, it brought no evidence: probe lost
     "#);
     let crash = farm::Fault::Crash { detail: "core locked up".to_owned() };
     insta::assert_snapshot!(told(&again(TargetError::Fault(crash))), @r#"
-        nucleo-1: latency max not worse than the baseline, is 151 µs => fail: latency max 101 µs -> 151 µs (+49.5 %), beyond 3 deviations of 5 runs (median 101 µs, deviation 1.4826 µs); measured again to be sure, it brought no evidence: crashed: core locked up
-        => fail: nucleo-1: latency max 101 µs -> 151 µs (+49.5 %), beyond 3 deviations of 5 runs (median 101 µs, deviation 1.4826 µs); measured again to be sure, it brought no evidence: crashed: core locked up
+    nucleo-1: latency max not worse than the baseline, is 151 µs => fail: latency max 101 µs -> 151 µs (+49.5 %), beyond 3 deviations of 6 runs (median 101 µs, deviation 1.4826 µs); measured again to be sure, it brought no evidence: crashed: core locked up
+    => fail: nucleo-1: latency max 101 µs -> 151 µs (+49.5 %), beyond 3 deviations of 6 runs (median 101 µs, deviation 1.4826 µs); measured again to be sure, it brought no evidence: crashed: core locked up
     "#);
 }
 

@@ -96,14 +96,14 @@ fn examples_with_two_columns_of_one_name_are_refused() {
 #[test]
 fn a_sample_that_the_dataset_has_twice_cannot_be_meant() {
     insta::assert_snapshot!(wrong("Given the model \"line.tflite\"\nAnd the dataset:\n| sample | x0 |\n| a | 1 |\n| a | 2 |\nWhen it runs on the container\nThen the outputs are\n| sample | outputs |\n| a | 1.0 |"), @r#"
-         × dataset `inline, line 4` has 2 samples `a`: which is meant?
-           ╭─[f.feature:11:3]
-        10 │ | sample | outputs |
-        11 │ | a | 1.0 |
-           ·   ┬
-           ·   ╰── here
-           ╰────
-         help: give each sample a name of its own, or rename the column of names: then samples are `row 1`, `row 2`, …
+     × dataset `inline 70b25403` has 2 samples `a`: which is meant?
+       ╭─[f.feature:11:3]
+    10 │ | sample | outputs |
+    11 │ | a | 1.0 |
+       ·   ┬
+       ·   ╰── here
+       ╰────
+     help: give each sample a name of its own, or rename the column of names: then samples are `row 1`, `row 2`, …
     "#);
 }
 
