@@ -1,6 +1,6 @@
 //! Text that people and devices wrote, made safe to show.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, path::Path};
 
 /// Whether a character is shown as it is: no control character, no separator of lines, nothing that turns the direction
 /// of writing, nothing that is no character.
@@ -23,6 +23,11 @@ pub fn escape(text: &str) -> Cow<'_, str> {
         if is_plain(c) { escaped.push(c) } else { escaped.extend(c.escape_default()) }
     }
     Cow::Owned(escaped)
+}
+
+/// A path as it may stand in a line.
+pub fn path(path: &Path) -> String {
+    escape(&path.to_string_lossy()).into_owned()
 }
 
 /// `text` with the same bytes in the same places, and a `?` for each of those that [`escape`] would write out, line ends

@@ -3,7 +3,7 @@
 use super::say;
 use crate::{cli::CheckArgs, config::Config, targets};
 use farm::TargetInfo;
-use reports::text::count;
+use reports::text::{count, escape};
 
 /// Plans what the command line selects, and says what it would run.
 pub fn run(config: &Config, arguments: &CheckArgs) -> miette::Result<u8> {
@@ -13,7 +13,7 @@ pub fn run(config: &Config, arguments: &CheckArgs) -> miette::Result<u8> {
         Err(code) => return Ok(code),
     };
     for remark in plan.remarks() {
-        say(remark)?;
+        say(escape(remark))?;
     }
     let wanted = plan.targets();
     let names: Vec<String> = infos.iter().filter(|info| wanted.contains(&info.id)).map(TargetInfo::label).collect();

@@ -8,7 +8,7 @@ use farm::{
 };
 use ledger::{AcceptNote, Choice, Ledger, LedgerError};
 use miette::IntoDiagnostic as _;
-use reports::{Format, ReportOptions, Screen, collect, reporters};
+use reports::{Format, ReportOptions, Screen, collect, reporters, text::escape};
 use std::{
     collections::{BTreeSet, HashMap},
     fmt::Display,
@@ -110,7 +110,7 @@ pub struct Setup {
 pub async fn execute(config: &Config, farm: Farm, plan: Plan, setup: Setup) -> miette::Result<u8> {
     for remark in plan.remarks() {
         // Reports tell of the scenarios that run; this is of those that do not.
-        tracing::warn!("{remark}");
+        tracing::warn!("{}", escape(remark));
     }
     let Farm { name, targets, sink, events } = farm;
     let Setup { report, format, verbose, screen, ledger, since, nightly, resume } = setup;

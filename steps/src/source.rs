@@ -1,6 +1,7 @@
 //! Feature files as text: found, read, and with every offset known by line and column.
 
 use crate::plan::PlanError;
+use farm::text;
 use std::{
     ops::Range,
     path::{Path, PathBuf},
@@ -22,13 +23,13 @@ impl SourceFile {
     /// Reads `path`.
     pub fn read(path: &Path) -> Result<Self, Box<PlanError>> {
         let bytes = std::fs::read(path).map_err(|error| {
-            Box::new(PlanError::bare(format!("cannot read `{}`: {error}", path.display())).in_file(path))
+            Box::new(PlanError::bare(format!("cannot read `{}`: {error}", text::path(path))).in_file(path))
         })?;
         let text = String::from_utf8(bytes).map_err(|error| {
             let at = error.utf8_error().valid_up_to();
             let line = 1 + error.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count();
             Box::new(
-                PlanError::bare(format!("`{}` is not UTF-8: bad byte in line {line}", path.display()))
+                PlanError::bare(format!("`{}` is not UTF-8: bad byte in line {line}", text::path(path)))
                     .in_file(path)
                     .helped("save the file as UTF-8"),
             )
@@ -111,12 +112,12 @@ pub(crate) fn discover(paths: &[PathBuf]) -> (Vec<PathBuf>, Vec<PlanError>) {
             Ok(metadata) if metadata.is_dir() => walk(path, &mut found, &mut errors),
             Ok(_) => found.push(path.clone()),
             Err(error) => {
-                errors.push(PlanError::bare(format!("cannot read `{}`: {error}", path.display())).in_file(path));
+                errors.push(PlanError::bare(format!("cannot read `{}`: {error}", text::path(path))).in_file(path));
             }
         }
         if found.len() == before && errors.is_empty() {
             errors.push(
-                PlanError::bare(format!("no feature found: `{}` holds no `.feature` file", path.display()))
+                PlanError::bare(format!("no feature found: `{}` holds no `.feature` file", text::path(path)))
                     .in_file(path)
                     .helped("name a `.feature` file, or a folder that has some at any depth"),
             );
@@ -131,7 +132,7 @@ pub(crate) fn discover(paths: &[PathBuf]) -> (Vec<PathBuf>, Vec<PlanError>) {
 
 fn walk(folder: &Path, found: &mut Vec<PathBuf>, errors: &mut Vec<PlanError>) {
     let mut failed = |error: std::io::Error| {
-        errors.push(PlanError::bare(format!("cannot read `{}`: {error}", folder.display())).in_file(folder))
+        errors.push(PlanError::bare(format!("cannot read `{}`: {error}", text::path(folder))).in_file(folder))
     };
     let mut entries = match std::fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>) {
         Ok(entries) => entries,

@@ -1,7 +1,7 @@
 //! Scenarios in quarantine: they run and are reported, and do not gate until the quarantine expires.
 
 use super::{PlanError, PlannedScenario};
-use farm::Quarantine;
+use farm::{Quarantine, text};
 use jiff::civil::Date;
 use std::{
     cell::{Cell, RefCell},
@@ -41,7 +41,7 @@ impl QuarantineRule {
 /// An error for each rule that names a file which is not there.
 pub(super) fn absent(rules: &[QuarantineRule]) -> impl Iterator<Item = PlanError> {
     rules.iter().filter(|rule| !rule.generated && !rule.feature.is_file()).map(|rule| {
-        let feature = rule.feature.display();
+        let feature = text::path(&rule.feature);
         PlanError::bare(format!("a quarantine names the feature `{feature}`, which is not there"))
             .helped("mend its path, or take the quarantine out")
     })
@@ -50,7 +50,7 @@ pub(super) fn absent(rules: &[QuarantineRule]) -> impl Iterator<Item = PlanError
 /// That a scenario's quarantine is over, if it is.
 pub(super) fn expired(scenario: &PlannedScenario) -> Option<String> {
     let Quarantine { owner, reason, until, expired } = scenario.quarantine.as_ref()?;
-    let name = &scenario.id.name;
+    let name = text::escape(&scenario.id.name);
     expired.then(|| format!("the quarantine of `{name}` ended on {until} ({owner}: {reason}): it gates again"))
 }
 
@@ -103,7 +103,7 @@ impl<'a> InForce<'a> {
 
     /// An error for each rule that no scenario of the file is meant by.
     pub fn idle(&self) -> Vec<PlanError> {
-        let (names, file) = (self.names.borrow(), self.path.display());
+        let (names, file) = (self.names.borrow(), text::path(self.path));
         let idle = self.rules.iter().filter(|(rule, used)| !used.get() && !rule.generated);
         idle.map(|(rule, _)| {
             let name = rule.scenario.as_deref().unwrap_or("any scenario");
