@@ -25,7 +25,7 @@ fn recorded(path: &Path, all: &[(u64, &str)]) -> Ledger {
         for mut event in [runs::event(&name, 0), runs::event(&name, 1), runs::end()] {
             event.at += SignedDuration::from_hours(index as i64);
             if let FarmEvent::JobFinished { report, summary: Some(summary) } = &mut event.event {
-                Arc::make_mut(summary).ticks = Distribution::of([*value].into_iter());
+                Arc::make_mut(summary).ticks = Distribution::of([*value]);
                 let report = Arc::make_mut(report);
                 let mut evidence = (**report.evidence.as_ref().unwrap()).clone();
                 evidence.provenance.runner = (*runner).to_owned();
@@ -90,7 +90,7 @@ fn measured_again(ledger: &Ledger, name: &str, [first, again]: [u64; 2]) {
         let mut event = runs::event(name, 1);
         let FarmEvent::JobFinished { report, summary: Some(summary) } = &mut event.event else { panic!() };
         let (report, summary) = (Arc::make_mut(report), Arc::make_mut(summary));
-        (summary.ticks, summary.clock) = (Distribution::of([ticks].into_iter()), Clock::BoardCycles { hz: 1_000_000 });
+        (summary.ticks, summary.clock) = (Distribution::of([ticks]), Clock::BoardCycles { hz: 1_000_000 });
         (report.id, report.rerun) = (JobId(number), (number - 1) as u32);
         events.push(event);
     }
