@@ -22,7 +22,7 @@ pub struct Tally {
     pub quarantined: BTreeMap<Verdict, usize>,
     /// Of those that passed, how many ran nothing, because the model does not fit and that was allowed.
     pub idle: usize,
-    /// Of those that are blocked, how many are because somebody interrupted the run.
+    /// Of those that are blocked, also in quarantine, how many are because somebody interrupted the run.
     pub stopped: usize,
     /// Whether the run said that it ended; otherwise it was cut short.
     pub finished: bool,
@@ -43,10 +43,9 @@ impl Tally {
                 self.left_out = origin.since.as_ref().map_or(0, |since| since.left_out);
             }
             FarmEvent::ScenarioFinished { judgement, quarantine, .. } => {
+                self.stopped += usize::from(judgement.verdict == Verdict::Blocked && judgement.reason == "interrupted");
                 if quarantine.as_ref().is_none_or(Quarantine::gates) {
                     *self.slot(judgement.verdict) += 1;
-                    self.stopped +=
-                        usize::from(judgement.verdict == Verdict::Blocked && judgement.reason == "interrupted");
                 } else {
                     *self.quarantined.entry(judgement.verdict).or_default() += 1;
                 }

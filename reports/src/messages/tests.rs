@@ -1,3 +1,5 @@
+//! Cucumber Messages, held against their official schema.
+
 #![allow(clippy::unwrap_used)]
 
 use super::*;
