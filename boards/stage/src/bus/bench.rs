@@ -134,7 +134,14 @@ pub(crate) mod tests {
 
     /// A board of a made-up bench. It lives as long as this does.
     #[derive(Debug)]
-    pub(crate) struct Board(#[allow(dead_code)] File);
+    pub(crate) struct Board(File);
+
+    impl Drop for Board {
+        fn drop(&mut self) {
+            // Not left to the close: a process that another test is starting has the file open, too.
+            let _ = self.0.unlock();
+        }
+    }
 
     /// Puts one onto the bench, as a simulated board does.
     pub(crate) fn put(bench: &Path, place: &str, serial: &str) -> Board {
