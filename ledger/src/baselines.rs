@@ -109,50 +109,33 @@ impl Ledger {
                 let informational = followed(metric).is_some_and(|info| info.comparison == Comparison::Informational);
                 !informational && choice.metric.as_ref().is_none_or(|wanted| wanted == metric)
             };
-            let mut metrics = Vec::new();
-            let mut put = |metric: &str, value, outputs| {
-                metrics.push(metric.to_owned());
-                acceptances.push(Acceptance {
-                    series: series.clone(),
-                    metric: metric.to_owned(),
-                    value,
-                    outputs,
-                    run: run.to_owned(),
-                    commit: commit.map(str::to_owned),
-                    model: found.model,
-                    dataset: found.dataset,
-                    at: note.at,
-                    who: note.who.clone(),
-                    reason: note.reason.clone(),
-                });
+            let of = |metric: &str, value, outputs| Acceptance {
+                series: series.clone(),
+                metric: metric.to_owned(),
+                value,
+                outputs,
+                run: run.to_owned(),
+                commit: commit.map(str::to_owned),
+                model: found.model,
+                dataset: found.dataset,
+                at: note.at,
+                who: note.who.clone(),
+                reason: note.reason.clone(),
             };
-            if compared(OUTPUTS) {
-                put(OUTPUTS, None, Some(found.outputs));
-            }
-            for (metric, value) in found.figures.iter().filter(|(metric, _)| compared(metric)) {
-                put(metric, Some(*value), None);
+            let outputs = compared(OUTPUTS).then(|| of(OUTPUTS, None, Some(found.outputs)));
+            let figures = found.figures.iter().filter(|(metric, _)| compared(metric));
+            let mut accepted: Vec<Acceptance> = outputs.into_iter().collect();
+            accepted.extend(figures.map(|(metric, value)| of(metric, Some(*value), None)));
+            let metrics: Vec<String> = accepted.iter().map(|it| it.metric.clone()).collect();
+            if metrics.is_empty() {
+                continue;
             }
             // What is not measured any more is not wanted any more, where all of a series is accepted.
             let known = before.get(&series).filter(|_| choice.metric.is_none()).into_iter();
             let gone = known.flat_map(|known| known.figures.keys()).filter(|metric| !metrics.contains(metric));
-            let gone: Vec<String> = gone.cloned().collect();
-            if !metrics.is_empty() {
-                let nothing = |metric: String| Acceptance {
-                    series: series.clone(),
-                    metric,
-                    value: None,
-                    outputs: None,
-                    run: run.to_owned(),
-                    commit: commit.map(str::to_owned),
-                    model: found.model,
-                    dataset: found.dataset,
-                    at: note.at,
-                    who: note.who.clone(),
-                    reason: note.reason.clone(),
-                };
-                acceptances.extend(gone.into_iter().map(nothing));
-                all.push(AcceptedSeries { series, metrics });
-            }
+            accepted.extend(gone.map(|metric| of(metric, None, None)));
+            acceptances.append(&mut accepted);
+            all.push(AcceptedSeries { series, metrics });
         }
         if all.is_empty() {
             return Err(nothing("it measured nothing of what is chosen".to_owned()));

@@ -202,15 +202,20 @@ mod tests {
         })
     }
 
-    #[test]
-    fn a_disk_that_stays_full_costs_the_record_and_not_the_memory() {
+    /// A run that has begun, in a file that may not grow: as good as a full disk.
+    fn on_a_full_disk() -> (tempfile::TempDir, Ledger, Recorder) {
         let folder = tempfile::tempdir().unwrap();
         let ledger = Ledger::open(&folder.path().join("ledger.sqlite")).unwrap();
         let mut recorder = ledger.record().unwrap();
         recorder.on(&start()).unwrap();
-        // As good as a full disk.
         let pages: i64 = recorder.connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
         recorder.connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(())).unwrap();
+        (folder, ledger, recorder)
+    }
+
+    #[test]
+    fn a_disk_that_stays_full_costs_the_record_and_not_the_memory() {
+        let (_folder, ledger, mut recorder) = on_a_full_disk();
         let mut failed = 0;
         for line in 1..2 * MOST {
             failed += usize::from(recorder.on(&scenario(line)).is_err());
@@ -226,12 +231,7 @@ mod tests {
 
     #[test]
     fn what_could_not_be_written_is_written_when_there_is_room_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let ledger = Ledger::open(&folder.path().join("ledger.sqlite")).unwrap();
-        let mut recorder = ledger.record().unwrap();
-        recorder.on(&start()).unwrap();
-        let pages: i64 = recorder.connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
-        recorder.connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(())).unwrap();
+        let (_folder, ledger, mut recorder) = on_a_full_disk();
         let lines = (1..).take_while(|line| recorder.on(&scenario(*line)).is_ok()).count() + 1;
         recorder.connection.pragma_update_and_check(None, "max_page_count", i32::MAX, |_| Ok(())).unwrap();
         recorder.on(&stamped(FarmEvent::RunFinished { interrupted: false, took: Duration::ZERO })).unwrap();
